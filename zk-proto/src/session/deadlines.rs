@@ -1,0 +1,70 @@
+//! The time limits of requests.
+//!
+//! A limit is a duration that begins at the first time the session learns after the request was submitted, because whoever
+//! submits has no clock.
+
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::{cmp::Reverse, time::Duration};
+
+use super::RequestId;
+use crate::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// Not begun.
+    fresh: Vec<(RequestId, Duration)>,
+    running: BinaryHeap<Reverse<(Instant, RequestId)>>,
+    /// How many of `running` are over at least; the rest of those leave when they come to the top.
+    stale: usize,
+}
+
+impl Deadlines {
+    pub(super) fn add(&mut self, request: RequestId, timeout: Duration) {
+        self.fresh.push((request, timeout));
+    }
+
+    /// Begins what has not begun.
+    pub(super) fn begin(&mut self, now: Instant) {
+        for (request, timeout) in self.fresh.drain(..) {
+            self.running.push(Reverse((now + timeout, request)));
+        }
+    }
+
+    /// Returns whether something waits for the time.
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.running.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Returns a request whose time is up.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<RequestId> {
+        if self.next()? > now {
+            return None;
+        }
+        self.running.pop().map(|Reverse((_, request))| request)
+    }
+
+    /// A request with a limit is over. `is_over` tells which others are too, so that no stale limit stays at the top.
+    pub(super) fn finished(&mut self, is_over: impl Fn(RequestId) -> bool) {
+        self.stale += 1;
+        while let Some(Reverse((_, request))) = self.running.peek() {
+            if !is_over(*request) {
+                break;
+            }
+            self.running.pop();
+            self.stale = self.stale.saturating_sub(1);
+        }
+        if self.stale > 64 && self.stale > (self.running.len() + self.fresh.len()) / 2 {
+            self.running.retain(|Reverse((_, request))| !is_over(*request));
+            self.fresh.retain(|(request, _)| !is_over(*request));
+            self.stale = 0;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,258 @@
+//! What the server says.
+
+use alloc::boxed::Box;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    End, Event, Reply, RequestError, Session, Violation, WatchedEvent, WatchedEventKind, greeting,
+    outbox::{Entry, Internal, Owner},
+    phase::{Phase, Ready},
+    xid,
+};
+use crate::{
+    Instant, SessionId, Zxid,
+    code::{ErrorCode, OpCode},
+    record::{ReplyHeader, SetSaslResponse, WatcherEvent},
+    request::WatchKind,
+    wire::{Decoder, reserve_frame, split_frame},
+};
+
+impl<T, W: Clone> Session<T, W> {
+    /// Takes whole frames off the front of `input`, as long as there is room for what they tell.
+    pub(super) fn take_frames(&mut self, input: &mut BytesMut) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            if input.len() > ready.left_over {
+                ready.heard = self.now;
+            }
+        }
+        let Some((link, _)) = self.phase.link() else { return };
+        while self.has_room() && self.phase.is(link) {
+            let limit = match &self.phase {
+                Phase::Greeting { .. } => greeting::LIMIT_BYTES,
+                _ => self.config.limits.receive_frame_bytes,
+            };
+            let taken = split_frame(input, limit).and_then(|frame| match frame {
+                Some(frame) => Ok(Some(frame)),
+                None => reserve_frame(input, limit).map(|()| None),
+            });
+            match taken {
+                Ok(Some(frame)) => self.take_frame(frame),
+                Ok(None) => break,
+                Err(error) => self.drop_link(Violation::from(error).into()),
+            }
+        }
+        let choked = !self.has_room();
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.left_over = input.len();
+            ready.choked |= choked;
+        }
+        self.leave_if_idle();
+    }
+
+    fn take_frame(&mut self, frame: Bytes) {
+        let outcome = match &mut self.phase {
+            Phase::Greeting { sent: Some(sent), .. } => {
+                let sent = *sent;
+                greeting::response(frame, &self.config, self.identity.as_ref())
+                    .map(|welcome| self.welcomed(welcome, sent))
+            }
+            Phase::Sasl { .. } => self.take_sasl(Decoder::new(frame)),
+            Phase::Auth { .. } => self.take_auth(Decoder::new(frame)),
+            Phase::Ready(_) => self.take_reply(Decoder::new(frame)),
+            // A server that speaks before it is spoken to.
+            Phase::Greeting { sent: None, .. } | Phase::Dialing(_) => Err(Violation::Unasked(0)),
+            Phase::Offline { .. } | Phase::Ended(_) => Ok(()),
+        };
+        if let Err(violation) = outcome {
+            self.drop_link(violation.into());
+        }
+    }
+
+    fn take_sasl(&mut self, mut input: Decoder) -> Result<(), Violation> {
+        let Phase::Sasl { exchange, attempt, welcome } = &self.phase else { return Ok(()) };
+        let header: ReplyHeader = input.get()?;
+        if header.err != ErrorCode::Ok {
+            self.end(End::AuthFailed);
+            return Ok(());
+        }
+        if exchange.outgoing.is_some() || exchange.deferred {
+            return Err(Violation::Unasked(header.xid));
+        }
+        if exchange.last {
+            let (attempt, welcome) = (attempt.clone(), *welcome);
+            self.authenticate(attempt, welcome);
+            return Ok(());
+        }
+        match input.get::<SetSaslResponse>()?.token.0 {
+            Some(token) => self.sasl_step(Some(token)),
+            // A server that does not do SASL says this and goes on as if nothing were.
+            None => self.end(End::AuthFailed),
+        }
+        Ok(())
+    }
+
+    fn take_auth(&mut self, mut input: Decoder) -> Result<(), Violation> {
+        let Phase::Auth { attempt, welcome, sent, accepted } = &mut self.phase else { return Ok(()) };
+        let header: ReplyHeader = input.get()?;
+        if header.xid != xid::AUTH || *accepted >= *sent {
+            return Err(Violation::Unasked(header.xid));
+        }
+        if header.err != ErrorCode::Ok {
+            self.end(End::AuthFailed);
+            return Ok(());
+        }
+        let index = *accepted;
+        *accepted += 1;
+        let ready = (*accepted == self.auths.len()).then(|| (attempt.clone(), *welcome));
+        self.auth_accepted(index);
+        if let Some((attempt, welcome)) = ready {
+            self.become_ready(attempt, welcome);
+        }
+        Ok(())
+    }
+
+    /// Tells whoever added the credentials.
+    fn auth_accepted(&mut self, index: usize) {
+        let Some(tag) = self.auths.get_mut(index).and_then(|auth| auth.tag.take()) else { return };
+        let reply = Reply { zxid: Zxid(0), session: self.session_id(), body: Bytes::new(), root: Default::default() };
+        self.events.push_back(Event::Reply { tag, result: Ok(reply) });
+    }
+
+    fn session_id(&self) -> SessionId {
+        self.identity.as_ref().map_or(SessionId(0), |identity| identity.id)
+    }
+
+    fn take_reply(&mut self, mut input: Decoder) -> Result<(), Violation> {
+        let header: ReplyHeader = input.get()?;
+        let Phase::Ready(ready) = &mut self.phase else { return Ok(()) };
+        match header.xid {
+            xid::NOTIFICATION => return self.take_notification(&header, input),
+            xid::PING => {
+                let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
+                if header.err == ErrorCode::SessionClosedRequireSaslAuth {
+                    self.end(End::AuthFailed);
+                } else {
+                    self.prove(sent);
+                }
+            }
+            xid::AUTH => {
+                let index = ready.auths.pop_front().ok_or(Violation::Unasked(xid::AUTH))?;
+                if header.err == ErrorCode::Ok {
+                    self.auth_accepted(index);
+                } else {
+                    self.end(End::AuthFailed);
+                }
+            }
+            _ => {
+                let entry = answered(ready, &header)?;
+                // Not from anything else: watch events would lose their siblings of the same transaction, and the answer
+                // to one frame of watches those of the next.
+                if header.xid != xid::SET_WATCHES && header.zxid > self.last_zxid {
+                    self.last_zxid = header.zxid;
+                }
+                if let Some(sent) = entry.sent {
+                    self.prove(sent);
+                }
+                return self.settle(entry, &header, input);
+            }
+        }
+        Ok(())
+    }
+
+    /// The server has answered what was handed out at `sent`.
+    fn prove(&mut self, sent: Instant) {
+        self.proved = self.proved.max(Some(sent));
+        if let Phase::Ready(ready) = &mut self.phase {
+            if !ready.proved {
+                ready.proved = true;
+                self.rotation.connected();
+            }
+        }
+    }
+
+    fn settle(&mut self, entry: Entry<T>, header: &ReplyHeader, input: Decoder) -> Result<(), Violation> {
+        self.outbox.release(&entry);
+        self.note_finished(entry.timed);
+        self.settle_watch(&entry, header.err);
+        match entry.owner {
+            Owner::Session(internal) => return self.settle_internal(internal, header.err),
+            Owner::Orphan { .. } => {}
+            Owner::Caller { tag, root, .. } => {
+                let result = match header.err {
+                    ErrorCode::Ok => {
+                        let session = self.session_id();
+                        Ok(Reply { zxid: header.zxid, session, body: input.into_rest(), root })
+                    }
+                    // A body may follow an error; it means nothing.
+                    error => Err(RequestError::Server(error)),
+                };
+                self.events.push_back(Event::Reply { tag, result });
+            }
+        }
+        if header.err == ErrorCode::SessionClosedRequireSaslAuth {
+            self.end(End::AuthFailed);
+        }
+        Ok(())
+    }
+
+    /// Whether a watch was left, and of what kind, is known with the reply.
+    fn settle_watch(&mut self, entry: &Entry<T>, error: ErrorCode) {
+        let Some(watch) = entry.watch() else { return };
+        let kind = match (entry.op, error) {
+            (OpCode::Exists, ErrorCode::Ok) => Some(WatchKind::Data),
+            (OpCode::Exists, ErrorCode::NoNode) => Some(WatchKind::Exist),
+            (_, ErrorCode::Ok) => self.watches.kind(watch),
+            _ => None,
+        };
+        let removal = match kind {
+            Some(kind) => self.watches.confirm(watch, kind),
+            None => self.watches.cancel(watch),
+        };
+        self.remove_from_server(removal);
+    }
+
+    fn settle_internal(&mut self, internal: Internal, error: ErrorCode) -> Result<(), Violation> {
+        match (internal, error) {
+            (Internal::Close, _) => self.end(End::Closed),
+            (_, ErrorCode::SessionClosedRequireSaslAuth) => self.end(End::AuthFailed),
+            (Internal::SetWatches { persistent: true }, ErrorCode::Unimplemented) => {
+                // A server before 3.6, which is about to hang up. Without persistent watches it will do.
+                for (watch, path) in self.watches.drop_persistent() {
+                    let event = WatchedEvent { kind: WatchedEventKind::Unsupported, path, zxid: None };
+                    self.events.push_back(Event::Watch { watch, event });
+                }
+            }
+            (Internal::SetWatches { .. }, error) if error != ErrorCode::Ok => {
+                return Err(Violation::Refused { operation: "set watches", error });
+            }
+            (Internal::RemoveWatches, ErrorCode::Unimplemented) => self.cannot_remove_watches = true,
+            // The watch may be gone already, or be of a kind that the server cannot name: nobody hears it in any case.
+            (Internal::RemoveWatches | Internal::AddWatch(_) | Internal::SetWatches { .. } | Internal::Auth(_), _) => {}
+        }
+        Ok(())
+    }
+
+    fn take_notification(&mut self, header: &ReplyHeader, mut input: Decoder) -> Result<(), Violation> {
+        let event: WatcherEvent = input.get()?;
+        let (Some(kind), Some(path)) = (WatchedEventKind::from_wire(event.event_type), event.path) else {
+            return Ok(());
+        };
+        let zxid = (header.zxid.0 > 0).then_some(header.zxid);
+        let events = &mut self.events;
+        self.watches.fire(kind, &path, zxid, |watch, event| events.push_back(Event::Watch { watch, event }));
+        Ok(())
+    }
+}
+
+/// Takes the request out that a reply belongs to: the oldest one, and no other.
+fn answered<T>(ready: &mut Box<Ready<T>>, header: &ReplyHeader) -> Result<Entry<T>, Violation> {
+    let expected = ready.in_flight.front().ok_or(Violation::Unasked(header.xid))?.xid;
+    if expected == header.xid {
+        return ready.in_flight.pop_front().ok_or(Violation::Unasked(header.xid));
+    }
+    // An unknown operation is answered while it is read, ahead of everything in the server's pipeline.
+    let overtakes = header.err == ErrorCode::Unimplemented && header.zxid == Zxid(-1);
+    let index = ready.in_flight.iter().position(|entry| overtakes && entry.xid == header.xid);
+    index.and_then(|index| ready.in_flight.remove(index)).ok_or(Violation::OutOfOrder { found: header.xid, expected })
+}

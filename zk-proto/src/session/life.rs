@@ -1,0 +1,323 @@
+//! How links come and go, and how the session ends.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::{mem, time::Duration};
+
+use super::{
+    Cause, Closing, End, Event, RequestError, Sent, Session, State, WatchedEvent, WatchedEventKind,
+    greeting::{Identity, Welcome},
+    outbox::{Entry, Internal, Owner},
+    phase::{Attempt, Exchange, Greeted, Phase, Ready, TRANSITIONS},
+    probe::{Answer, Probe, Question},
+    timing,
+    watches::{Registry, Removal},
+};
+use crate::{Instant, LinkId, Server, code::OpCode, sasl::Step};
+
+/// Links that every server closed during the greeting without a word, in a row.
+#[derive(Debug)]
+pub(super) struct Rejections {
+    count: u32,
+    since: Instant,
+    /// Servers that have said since that they are behind what this session has seen.
+    behind: Vec<Server>,
+}
+
+impl<T, W: Clone> Session<T, W> {
+    /// The one place where the phase changes.
+    pub(super) fn enter(&mut self, phase: Phase<T>) -> Phase<T> {
+        debug_assert!(
+            TRANSITIONS.contains(&(self.phase.name(), phase.name())),
+            "no step from {} to {}",
+            self.phase.name(),
+            phase.name()
+        );
+        mem::replace(&mut self.phase, phase)
+    }
+
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = state.clone();
+        self.events.push_back(Event::State(state));
+    }
+
+    pub(super) fn new_link(&mut self) -> LinkId {
+        let id = LinkId(self.next_link);
+        self.next_link = self.next_link.wrapping_add(1);
+        id
+    }
+
+    /// The timeout that counts: the one in force, or the one to ask for.
+    pub(super) fn timeout(&self) -> Duration {
+        self.identity.as_ref().map_or(self.config.session_timeout, |identity| identity.timeout)
+    }
+
+    pub(super) fn dial(&mut self) {
+        let server = self.rotation.next(&mut self.rng);
+        let deadline = self.now + timing::link_timeout(&self.config, self.timeout(), self.rotation.len());
+        let id = self.new_link();
+        self.enter(Phase::Dialing(Attempt { id, server, deadline }));
+    }
+
+    /// Lets the link go and decides what comes next.
+    pub(super) fn drop_link(&mut self, cause: Cause) {
+        let silent = matches!((&self.phase, &cause), (Phase::Greeting { sent: Some(_), .. }, Cause::Hangup));
+        let Some((_, server)) = self.phase.link() else { return };
+        let server = server.clone();
+        let pause = if cause == Cause::Left {
+            Duration::ZERO
+        } else {
+            self.config.backoff.delay(self.rotation.attempts(), self.rotation.len(), &mut self.rng)
+        };
+        let old = self.enter(Phase::Offline { until: Some(self.now + pause) });
+        if let Phase::Ready(ready) = old {
+            self.link_lost(*ready, cause);
+        } else if self.events.len() < self.config.limits.events {
+            self.events.push_back(Event::LinkFailed { server: server.clone(), cause });
+        }
+        if self.closing.is_some() {
+            return self.end(End::Closed);
+        }
+        if silent {
+            self.note_rejection(server);
+        } else {
+            self.rejections = None;
+        }
+        // The first dial after a link that worked is not put off.
+        if pause.is_zero() {
+            self.dial();
+        }
+    }
+
+    /// Settles what was in flight. What had not been handed out stays, but for what was about that link alone.
+    fn link_lost(&mut self, ready: Ready<T>, cause: Cause) {
+        self.watches.link_lost();
+        self.probe = None;
+        self.resync = None;
+        let watches = &self.watches;
+        let stays = |entry: &Entry<T>| match &entry.owner {
+            Owner::Caller { .. } => entry.resend,
+            Owner::Session(Internal::AddWatch(path)) => watches.wiped_by_one_shot(path).is_some(),
+            Owner::Session(_) | Owner::Orphan { .. } => false,
+        };
+        let (again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);
+        let stale = self.outbox.remove_where(|entry| matches!(entry.owner, Owner::Session(_)) && !stays(entry));
+        // What stays first, so that its time limits are known to count still.
+        again.into_iter().rev().for_each(|entry| self.outbox.put_back(entry));
+        lost.into_iter().chain(stale).for_each(|entry| self.fail_entry(entry, RequestError::Lost));
+        self.suspended_at = Some(self.now);
+        let valid_until = self.valid_until().unwrap_or(self.now);
+        self.set_state(State::Suspended { cause, valid_until });
+    }
+
+    /// Reports the end of a request that got no reply.
+    pub(super) fn fail_entry(&mut self, entry: Entry<T>, error: RequestError) {
+        self.outbox.release(&entry);
+        if let Some(watch) = entry.watch() {
+            let removal = self.watches.cancel(watch);
+            self.remove_from_server(removal);
+        }
+        self.note_finished(entry.timed);
+        if let Owner::Caller { tag, .. } = entry.owner {
+            self.events.push_back(Event::Reply { tag, result: Err(error) });
+        }
+    }
+
+    /// Ends the session: everything that is open is reported, then the end.
+    pub(super) fn end(&mut self, end: End) {
+        let over = |sent| RequestError::Ended { end, sent };
+        if let Phase::Ready(ready) = self.enter(Phase::Ended(end)) {
+            ready.in_flight.into_iter().for_each(|entry| self.fail_entry(entry, over(Sent::Perhaps)));
+        }
+        for entry in self.outbox.remove_where(|_| true) {
+            let sent = if entry.sent.is_some() { Sent::Perhaps } else { Sent::No };
+            self.fail_entry(entry, over(sent));
+        }
+        for auth in &mut self.auths {
+            if let Some(tag) = auth.tag.take() {
+                self.events.push_back(Event::Reply { tag, result: Err(over(Sent::No)) });
+            }
+        }
+        self.watches = Registry::new();
+        self.deadlines.clear();
+        (self.probe, self.resync, self.rejections, self.suspended_at, self.closing) = (None, None, None, None, None);
+        self.set_state(State::Ended(end));
+    }
+
+    /// The server's greeting.
+    pub(super) fn welcomed(&mut self, welcome: Welcome, sent: Instant) {
+        match welcome {
+            Welcome::Expired => self.end(End::Expired),
+            Welcome::TurnedAway(how) => self.drop_link(Cause::TurnedAway(how)),
+            Welcome::Accepted { identity, read_only } => {
+                let Phase::Greeting { attempt, .. } = &self.phase else { return };
+                let attempt = attempt.clone();
+                let resumed = self.identity.as_ref().is_some_and(|old| old.id == identity.id);
+                if !resumed {
+                    self.refuse_other_pins(&identity);
+                }
+                self.identity = Some(identity);
+                self.proved = self.proved.max(Some(sent));
+                self.rejections = None;
+                self.secure(attempt, Greeted { read_only, resumed });
+            }
+        }
+    }
+
+    /// Requests that are pinned to another session will not be sent.
+    fn refuse_other_pins(&mut self, identity: &Identity) {
+        let id = identity.id;
+        let elsewhere = |entry: &Entry<T>| matches!(&entry.owner, Owner::Caller { pin: Some(pin), .. } if *pin != id);
+        let refused = self.outbox.remove_where(elsewhere);
+        refused.into_iter().for_each(|entry| self.fail_entry(entry, RequestError::SessionChanged));
+    }
+
+    /// SASL comes first, then credentials; everything else waits for them.
+    fn secure(&mut self, attempt: Attempt, welcome: Greeted) {
+        let Some(factory) = self.config.sasl.clone() else { return self.authenticate(attempt, welcome) };
+        let mut nonce = [0; 16];
+        self.rng.fill(&mut nonce);
+        let mechanism = factory.start(&attempt.server, nonce);
+        let exchange = Exchange { mechanism, outgoing: None, last: false, deferred: false };
+        self.enter(Phase::Sasl { attempt, welcome, exchange });
+        self.sasl_step(None);
+    }
+
+    pub(super) fn sasl_step(&mut self, token: Option<bytes::Bytes>) {
+        let Phase::Sasl { attempt, welcome, exchange } = &mut self.phase else { return };
+        match exchange.mechanism.step(token.clone()) {
+            Step::Send(token) => exchange.outgoing = Some(token),
+            Step::SendLast(token) => (exchange.outgoing, exchange.last) = (Some(token), true),
+            Step::Done => {
+                let (attempt, welcome) = (attempt.clone(), *welcome);
+                self.authenticate(attempt, welcome);
+            }
+            Step::Deferred => {
+                exchange.deferred = true;
+                let (link, server) = (attempt.id, attempt.server.clone());
+                self.events.push_back(Event::Challenge { link, server, token });
+            }
+            Step::Fail(_) => self.end(End::AuthFailed),
+        }
+    }
+
+    pub(super) fn authenticate(&mut self, attempt: Attempt, welcome: Greeted) {
+        if self.auths.is_empty() {
+            self.become_ready(attempt, welcome);
+        } else {
+            self.enter(Phase::Auth { attempt, welcome, sent: 0, accepted: 0 });
+        }
+    }
+
+    pub(super) fn become_ready(&mut self, attempt: Attempt, welcome: Greeted) {
+        let Some(identity) = &self.identity else { return };
+        let state = State::Connected {
+            session: identity.id,
+            timeout: identity.timeout,
+            resumed: welcome.resumed,
+            read_only: welcome.read_only,
+        };
+        let ready = Ready::new(attempt, welcome.read_only, self.last_zxid, self.now);
+        self.enter(Phase::Ready(Box::new(ready)));
+        self.suspended_at = None;
+        self.set_state(state);
+        // Persistent watches get no catch-up from any server.
+        self.resync = self.watches.next_persistent(0).map(|_| 0);
+    }
+
+    /// Returns the next mark for a persistent watch that may have missed something.
+    pub(super) fn next_resync(&mut self) -> Option<Event<T, W>> {
+        let found = self.watches.next_persistent(self.resync?);
+        self.resync = found.as_ref().map(|(_, _, next)| *next);
+        let (watch, path, _) = found?;
+        Some(Event::Watch { watch, event: WatchedEvent { kind: WatchedEventKind::Resync, path, zxid: None } })
+    }
+
+    /// Leaves the link for another server: at once, or when what is in flight has been answered.
+    pub(super) fn leave(&mut self) {
+        match &mut self.phase {
+            Phase::Ready(ready) => {
+                ready.leaving = true;
+                self.leave_if_idle();
+            }
+            Phase::Offline { .. } | Phase::Ended(_) => {}
+            Phase::Dialing(_) | Phase::Greeting { .. } | Phase::Sasl { .. } | Phase::Auth { .. } => {
+                self.drop_link(Cause::Left);
+            }
+        }
+    }
+
+    pub(super) fn leave_if_idle(&mut self) {
+        if let Phase::Ready(ready) = &self.phase {
+            if ready.leaving && !ready.has_unanswered() {
+                self.drop_link(Cause::Left);
+            }
+        }
+    }
+
+    pub(super) fn begin_closing(&mut self) {
+        if self.closing.is_some() || matches!(self.phase, Phase::Ended(_)) {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Ready(ready) => {
+                ready.leaving = false;
+                self.closing = Some(Closing::Requested);
+                self.submit_internal(OpCode::CloseSession, Internal::Close, |_| {});
+            }
+            // No server to tell; whatever session there is will expire.
+            _ => self.end(End::Closed),
+        }
+    }
+
+    /// Queues a removal of a watch that nobody hears.
+    pub(super) fn remove_from_server(&mut self, removal: Option<Removal>) {
+        let Some(Removal { path, watcher_type }) = removal else { return };
+        if matches!(self.phase, Phase::Ready(_)) && self.closing.is_none() && !self.cannot_remove_watches {
+            self.submit_internal(OpCode::RemoveWatches, Internal::RemoveWatches, |out| {
+                out.text(&path);
+                out.put(&watcher_type);
+            });
+        }
+    }
+
+    /// A server has hung up in the greeting without a word: it may be without a quorum, or behind what this session has
+    /// seen. When all have done so for long enough, they are asked which.
+    fn note_rejection(&mut self, server: Server) {
+        if self.last_zxid.0 <= 0 {
+            return;
+        }
+        let now = self.now;
+        let rejections = self.rejections.get_or_insert_with(|| Rejections { count: 0, since: now, behind: Vec::new() });
+        rejections.count += 1;
+        let rounds = rejections.count / u32::try_from(self.rotation.len()).unwrap_or(u32::MAX).max(1);
+        let known = rejections.behind.iter().any(|behind| behind.same_place(&server));
+        let long = now.saturating_since(rejections.since) >= self.timeout();
+        if rounds >= 3 && long && !known && self.probe.is_none() {
+            let id = self.new_link();
+            self.probe = Some(Probe::new(id, server, Question::HowFar, now));
+        }
+    }
+
+    /// A probe is over.
+    pub(super) fn probed(&mut self, answer: Answer) {
+        let Some(probe) = self.probe.take() else { return };
+        match answer {
+            Answer::Writable => {
+                self.rotation.prefer(&probe.server);
+                self.leave();
+            }
+            Answer::Serving(zxid) if zxid < self.last_zxid => {
+                let Some(rejections) = &mut self.rejections else { return };
+                rejections.behind.push(probe.server);
+                if rejections.behind.len() >= self.rotation.len() {
+                    self.end(End::Rejected);
+                }
+            }
+            Answer::Serving(_) | Answer::Useless => {
+                if !matches!(self.phase, Phase::Ready(_)) {
+                    self.rejections = None;
+                }
+            }
+        }
+    }
+}

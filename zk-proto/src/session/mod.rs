@@ -1,0 +1,592 @@
+//! The session: one long-lived conversation with an ensemble, as a machine without IO.
+//!
+//! Bytes, time and a seed go in; bytes, deadlines and [events](Event) come out. The machine opens nothing, reads no clock and
+//! rolls no dice: whoever drives it ([`Machine`] says how) lends a transport and a clock, and the same calls always give the
+//! same results.
+//!
+//! # Promises
+//!
+//! 1. Any call may come in any order. Not looking at an output costs liveness, never correctness.
+//! 2. Nothing that comes from the network panics, allocates far beyond what has arrived, or returns an error: a peer that
+//!    breaks the protocol costs it the link.
+//! 3. Each accepted tag comes back exactly once, whatever happens, closing and expiry included.
+//! 4. Old link names are ignored, inbound and outbound: bytes of one connection never reach another.
+//! 5. Time that goes back is taken as standing still. After [`handle_timeout(now)`](Machine::handle_timeout),
+//!    [`poll_timeout`](Machine::poll_timeout) is later than `now` or absent, and it is cheap.
+//! 6. Everything is bounded, see [`Limits`](crate::Limits). While the event queue is full, whole frames stay in the input
+//!    buffer, silence does not count against the server, and pings still go out.
+//! 7. Same calls, same seed, same outputs.
+//!
+//! # Handed out is in doubt
+//!
+//! A request waits in the session until [`poll_transmit`](Machine::poll_transmit) hands it out. Before that it survives lost
+//! links and can be [withdrawn](Session::withdraw); after that, a link that breaks before the reply leaves it in doubt, and it
+//! fails with [`RequestError::Lost`] unless it may be [sent again](SubmitOptions::resend). That is why helpings are bounded.
+//!
+//! # The phases of a link
+//!
+#![doc = include_str!("../../docs/session-phases.svg")]
+//!
+//! [`State`] is the coarser view for callers: `Connecting` until the first `Ready`, then `Connected` in `Ready`, `Suspended`
+//! and later `PresumedLost` everywhere else, and `Ended`.
+
+mod clock;
+mod deadlines;
+mod event;
+mod greeting;
+mod input;
+mod life;
+mod outbox;
+mod output;
+mod phase;
+mod probe;
+mod timing;
+mod watches;
+
+use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
+use core::{fmt, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    AuthInfo, Config, Credentials, Instant, LinkId, Machine, Root, Server, Servers, SessionId, Transmit, Wants, Zxid,
+    code::{AddWatchMode, OpCode},
+    hosts::Rotation,
+    request::{Request, WatchKind, Watched},
+    rng::Rng,
+    sasl::SaslFailure,
+};
+use deadlines::Deadlines;
+pub use event::{
+    Cause, End, Event, Refusal, Refused, Reply, RequestError, Sent, State, TurnedAway, Violation, WatchedEvent,
+    WatchedEventKind,
+};
+use greeting::Identity;
+use life::Rejections;
+use outbox::{Internal, Outbox, Owner};
+use phase::Phase;
+use probe::Probe;
+use watches::Registry;
+pub use watches::WatchId;
+
+/// The protocol's own xids.
+mod xid {
+    pub(super) const NOTIFICATION: i32 = -1;
+    pub(super) const PING: i32 = -2;
+    pub(super) const AUTH: i32 = -4;
+    pub(super) const SET_WATCHES: i32 = -8;
+}
+
+/// A path with the overhead of setting a watch on it again must fit into a frame.
+const WATCH_OVERHEAD_BYTES: usize = 64;
+
+/// Names a request that was taken. Later requests have greater names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// Older than every request.
+    const BEFORE_ALL: Self = Self(0);
+}
+
+/// How a request is to be treated.
+#[derive(Clone, Debug, Default)]
+pub struct SubmitOptions {
+    /// The chroot of its paths. `None` for that of the configuration.
+    pub root: Option<Root>,
+    /// How long it may take, counted from the first time that the session learns after the call. `None` for as long as it
+    /// takes. A request that has been handed out by then may still be carried out.
+    pub timeout: Option<Duration>,
+    /// The session under which it makes sense. Under another one it fails with [`RequestError::SessionChanged`], unsent.
+    pub pin: Option<SessionId>,
+    /// Whether to send it again on the next link of the same session when a link breaks before the reply. For reads: a write
+    /// may have been carried out already.
+    pub resend: bool,
+}
+
+/// Credentials, and who wants to know whether they were accepted.
+struct Auth<T> {
+    info: AuthInfo,
+    tag: Option<T>,
+}
+
+/// A session that is being closed.
+enum Closing {
+    /// The time is not known yet.
+    Requested,
+    Until(Instant),
+}
+
+/// One session, over as many links as it takes.
+///
+/// `T` is the caller's name for a request, `W` its name for a watch; both come back in [events](Event). See the
+/// [module](self) for what it promises, and [`Machine`] for how to drive it.
+pub struct Session<T, W = T> {
+    config: Config,
+    rng: Rng,
+    rotation: Rotation,
+    /// The latest time seen.
+    now: Instant,
+    next_link: u32,
+    next_xid: i32,
+    next_request: u64,
+    /// The session as a server last confirmed it.
+    identity: Option<Identity>,
+    /// The last transaction seen in a reply.
+    last_zxid: Zxid,
+    /// When the latest answered request, ping or greeting was handed out.
+    proved: Option<Instant>,
+    phase: Phase<T>,
+    state: State,
+    suspended_at: Option<Instant>,
+    outbox: Outbox<T>,
+    watches: Registry<W>,
+    auths: Vec<Auth<T>>,
+    deadlines: Deadlines,
+    events: VecDeque<Event<T, W>>,
+    /// The slot from which on persistent watches are still to be told to resync.
+    resync: Option<usize>,
+    probe: Option<Probe>,
+    rejections: Option<Rejections>,
+    closing: Option<Closing>,
+    /// Servers before 3.5 do not know how.
+    cannot_remove_watches: bool,
+}
+
+impl<T, W: Clone> Session<T, W> {
+    /// Makes a session: offline, and due at once.
+    ///
+    /// The seed decides the order of the servers and the jitter of waits, and nothing that must be secret but the nonces of
+    /// SASL: give each client another one.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut rng = Rng::new(seed);
+        let rotation = Rotation::new(&config.servers, &mut rng);
+        let (mut identity, mut last_zxid) = (None, Zxid(0));
+        if let Some(Credentials { session, password, timeout, last_zxid: seen }) = config.credentials.clone() {
+            identity = Some(Identity { id: session, password, timeout, global: true });
+            last_zxid = seen;
+        }
+        let auths = config.auth.iter().map(|info| Auth { info: info.clone(), tag: None }).collect();
+        Self {
+            config,
+            rng,
+            rotation,
+            now: Instant::ORIGIN,
+            next_link: 0,
+            next_xid: 1,
+            next_request: 0,
+            identity,
+            last_zxid,
+            proved: None,
+            phase: Phase::Offline { until: None },
+            state: State::Connecting,
+            suspended_at: None,
+            outbox: Outbox::new(),
+            watches: Registry::new(),
+            auths,
+            deadlines: Deadlines::default(),
+            events: VecDeque::new(),
+            resync: None,
+            probe: None,
+            rejections: None,
+            closing: None,
+            cannot_remove_watches: false,
+        }
+    }
+
+    /// Queues a request. It goes out in the order of these calls, now or when there is a link.
+    ///
+    /// # Errors
+    ///
+    /// With a [`Refusal`] and the tag when the request is wrong, too large or pinned to another session, when the session is
+    /// full, or over. Nothing is sent then, and no event comes for it.
+    pub fn submit<R: Request + ?Sized>(
+        &mut self,
+        request: &R,
+        tag: T,
+        options: SubmitOptions,
+    ) -> Result<RequestId, Refused<T>> {
+        match self.check(request, &options) {
+            Ok(()) => self.enqueue(request, tag, None, options),
+            Err(reason) => Err(Refused { tag, reason }),
+        }
+    }
+
+    /// Queues a request that leaves a watch when it succeeds; an exists also when there is no such node.
+    ///
+    /// The watch is set once the reply is there; when the request fails otherwise, there is none. A one-shot watch is over
+    /// with its event, a persistent one when it is given up, and every watch with the session. Over lost links it is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit). The watch is dropped then.
+    pub fn submit_watched<R: Watched + ?Sized>(
+        &mut self,
+        request: &R,
+        tag: T,
+        watch: W,
+        options: SubmitOptions,
+    ) -> Result<(RequestId, WatchId), Refused<T>> {
+        let refused = match self.check(request, &options) {
+            Ok(()) if self.watches.len() >= self.config.limits.watches => Some(Refusal::Full),
+            Ok(()) => None,
+            Err(reason) => Some(reason),
+        };
+        let root = options.root.as_ref().unwrap_or(&self.config.root).clone();
+        let path = root.to_server(request.path());
+        let (bytes, limit) = (path.len() + WATCH_OVERHEAD_BYTES, self.config.limits.send_frame_bytes);
+        // It could be set now, but not again after a reconnect.
+        let refused = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit }));
+        if let Some(reason) = refused {
+            return Err(Refused { tag, reason });
+        }
+        let kind = request.kind();
+        let wiped = if kind.is_persistent() { None } else { self.watches.wiped_by_one_shot(&path) };
+        let watch = self.watches.add_pending(kind, &path, root.clone(), watch);
+        match self.enqueue(request, tag, Some(watch), options) {
+            Ok(id) => {
+                if let Some(kind) = wiped {
+                    self.set_persistent_again(path, kind);
+                }
+                Ok((id, watch))
+            }
+            Err(refused) => {
+                self.watches.cancel(watch);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Takes back a request that was not handed out yet, with its watch. Then no event comes for it.
+    ///
+    /// Returns `None` when it is too late, and its event is still to come.
+    pub fn withdraw(&mut self, request: RequestId) -> Option<T> {
+        let entry = self.outbox.get_mut(request)?;
+        if entry.sent.is_some() || matches!(entry.owner, Owner::Session(_)) {
+            return None;
+        }
+        let removed = self.outbox.remove(request)?;
+        let removal = removed.watch.and_then(|watch| self.watches.cancel(watch));
+        self.remove_from_server(removal);
+        self.note_finished(removed.timed);
+        removed.tag
+    }
+
+    /// Gives up a watch, whether it is set or still on its way, and takes it off the server when nobody else hears it.
+    ///
+    /// Returns `None` when there is no such watch any more. Events of it may be in the queue already.
+    pub fn unwatch(&mut self, watch: WatchId) -> Option<W> {
+        let (handle, removal) = self.watches.give_up(watch)?;
+        self.remove_from_server(removal);
+        Some(handle)
+    }
+
+    /// Continues a SASL exchange whose step was put off ([`Event::Challenge`]): with a token, or with its failure, which ends
+    /// the session.
+    pub fn answer(&mut self, link: LinkId, token: Result<Bytes, SaslFailure>) {
+        let is_this = self.phase.is(link);
+        let Phase::Sasl { exchange, .. } = &mut self.phase else { return };
+        if !is_this || !core::mem::take(&mut exchange.deferred) {
+            return;
+        }
+        match token {
+            Ok(token) => exchange.outgoing = Some(token),
+            Err(SaslFailure(_)) => self.end(End::AuthFailed),
+        }
+    }
+
+    /// Replaces the list of servers.
+    ///
+    /// The session moves to another server where the balance of all clients over the new list asks for it (by the rule of
+    /// ZOOKEEPER-1355): as soon as what is in flight has been answered.
+    pub fn set_servers(&mut self, servers: Servers) {
+        let moves = self.rotation.replace(&servers, &mut self.rng);
+        self.config.servers = servers;
+        if moves {
+            self.leave();
+        }
+    }
+
+    /// Adds credentials to this link, in the order of requests, and to every later one. The reply has no body.
+    ///
+    /// Credentials that a server refuses end the session with [`End::AuthFailed`].
+    ///
+    /// # Errors
+    ///
+    /// When the session is over or about to be closed, or the credentials are larger than a frame.
+    pub fn add_auth(&mut self, info: AuthInfo, tag: T) -> Result<(), Refused<T>> {
+        let (bytes, limit) =
+            (info.scheme.len() + info.secret.as_bytes().len() + 20, self.config.limits.send_frame_bytes);
+        let refused = self.over().map(Refusal::Ended);
+        if let Some(reason) = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit })) {
+            return Err(Refused { tag, reason });
+        }
+        let auth = Auth { info, tag: Some(tag) };
+        if matches!(self.phase, Phase::Ready(_)) {
+            let packet = auth.packet();
+            self.submit_internal(OpCode::Auth, Internal::Auth(self.auths.len()), |out| out.put(&packet));
+        }
+        self.config.auth.push(auth.info.clone());
+        self.auths.push(auth);
+        Ok(())
+    }
+
+    /// Ends the session in order: what was submitted goes out, then the server is told, for at most
+    /// [`close_timeout`](Config::close_timeout). Without a link, the session ends at once and the server lets it expire.
+    ///
+    /// Nothing more is taken from now on.
+    pub fn close(&mut self) {
+        self.begin_closing();
+    }
+
+    /// Ends this machine but not the session, and returns what it takes to take it up elsewhere; `None` if there is no session
+    /// yet. What is unanswered fails as with [`End::Closed`].
+    pub fn detach(&mut self) -> Option<Credentials> {
+        let credentials = self.credentials();
+        if !matches!(self.phase, Phase::Ended(_)) {
+            self.end(End::Closed);
+        }
+        credentials
+    }
+
+    /// Begins a new session in place of one that has [expired](End::Expired) or was [rejected](End::Rejected). Returns false,
+    /// and does nothing, in any other state.
+    ///
+    /// Servers and credentials as changed at run time, the place in the list of servers, the back-off and the random stream
+    /// are kept; the session's id, its watches and the last transaction seen are not. Events that were not fetched stay.
+    pub fn renew(&mut self) -> bool {
+        let Phase::Ended(End::Expired | End::Rejected) = self.phase else { return false };
+        let pause = self.config.backoff.delay(self.rotation.attempts(), self.rotation.len(), &mut self.rng);
+        self.enter(Phase::Offline { until: Some(self.now + pause) });
+        self.config.credentials = None;
+        (self.identity, self.last_zxid, self.proved) = (None, Zxid(0), None);
+        self.set_state(State::Connecting);
+        true
+    }
+
+    /// Returns where the session stands. The same is told by [`Event::State`], in order with other events.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns until when the server cannot have expired the session; `None` before the first link and after the end.
+    ///
+    /// It counts from the moment when the latest answered request, ping or greeting was handed to the transport, less a
+    /// [margin](Config::validity_margin). Whoever holds something on the strength of this session, a lock for instance, must
+    /// stop by then. It is only as good as the clock: Linux's monotonic clock, for one, stands still while the system is
+    /// suspended, and the server's does not.
+    pub fn valid_until(&self) -> Option<Instant> {
+        let timeout = self.identity.as_ref()?.timeout;
+        if matches!(self.phase, Phase::Ended(_)) {
+            return None;
+        }
+        self.proved.map(|proved| timing::valid_until(&self.config, timeout, proved))
+    }
+
+    /// Returns what it takes to take up the session elsewhere; `None` before there is one.
+    pub fn credentials(&self) -> Option<Credentials> {
+        Identity::to_ask_for(self.identity.as_ref()).map(|identity| Credentials {
+            session: identity.id,
+            password: identity.password.clone(),
+            timeout: identity.timeout,
+            last_zxid: self.last_zxid,
+        })
+    }
+
+    /// Returns the session's id; `None` before a server gave one.
+    pub fn id(&self) -> Option<SessionId> {
+        self.identity.as_ref().map(|identity| identity.id)
+    }
+
+    /// Returns the server of the present link, ready or not.
+    pub fn server(&self) -> Option<&Server> {
+        self.phase.link().map(|(_, server)| server)
+    }
+
+    /// Returns the configuration, as changed at run time.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns the last transaction that this session has seen.
+    pub fn last_zxid(&self) -> Zxid {
+        self.last_zxid
+    }
+
+    /// Returns how many requests wait to be handed out.
+    pub fn backlog_len(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Returns how many requests were handed out and are unanswered.
+    pub fn in_flight_len(&self) -> usize {
+        if let Phase::Ready(ready) = &self.phase { ready.in_flight.len() } else { 0 }
+    }
+
+    /// Returns how many watches are set or on their way.
+    pub fn watch_count(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Returns whether [`poll_transmit`](Machine::poll_transmit) has something for the present link. Cheap.
+    pub fn has_output(&self) -> bool {
+        self.has_helping()
+    }
+
+    /// Returns the next event.
+    pub fn poll_event(&mut self) -> Option<Event<T, W>> {
+        self.events.pop_front().or_else(|| self.next_resync())
+    }
+
+    /// Returns whether there is room for what a frame may tell.
+    fn has_room(&self) -> bool {
+        self.events.len() < self.config.limits.events && self.resync.is_none()
+    }
+
+    /// Returns how the session has ended, or is about to.
+    fn over(&self) -> Option<End> {
+        match (&self.phase, &self.closing) {
+            (Phase::Ended(end), _) => Some(*end),
+            (_, Some(_)) => Some(End::Closed),
+            (_, None) => None,
+        }
+    }
+
+    fn check<R: Request + ?Sized>(&self, request: &R, options: &SubmitOptions) -> Result<(), Refusal> {
+        if let Some(end) = self.over() {
+            return Err(Refusal::Ended(end));
+        }
+        if options.pin.is_some() && options.pin != self.id() {
+            return Err(Refusal::SessionChanged);
+        }
+        request.validate()?;
+        if self.outbox.len() >= self.config.limits.backlog_requests {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Encodes a checked request and puts it into the outbox.
+    fn enqueue<R: Request + ?Sized>(
+        &mut self,
+        request: &R,
+        tag: T,
+        watch: Option<WatchId>,
+        options: SubmitOptions,
+    ) -> Result<RequestId, Refused<T>> {
+        let (op, xid) = (request.op(), self.next_xid);
+        let root = options.root.unwrap_or_else(|| self.config.root.clone());
+        let draft = self.outbox.draft(xid, op, &root, watch.is_some(), |out| request.encode(out));
+        let (bytes, limit) = (draft.bytes - 4, self.config.limits.send_frame_bytes);
+        let waiting = self.outbox.bytes();
+        if bytes > limit {
+            self.outbox.discard(draft);
+            return Err(Refused { tag, reason: Refusal::TooLarge { bytes, limit } });
+        }
+        if waiting > 0 && waiting + draft.bytes > self.config.limits.backlog_bytes {
+            self.outbox.discard(draft);
+            return Err(Refused { tag, reason: Refusal::Full });
+        }
+        self.take_xid();
+        let id = self.take_request_id();
+        let owner = Owner::Caller { tag, root, pin: options.pin, watch };
+        let entry = self.outbox.push(draft, id, xid, op, owner);
+        entry.resend = options.resend;
+        if let Some(timeout) = options.timeout {
+            entry.timed = true;
+            self.deadlines.add(id, timeout);
+        }
+        Ok(id)
+    }
+
+    /// Servers before 3.9 keep one mode a path, the last one set: a one-shot watch wipes a persistent one.
+    fn set_persistent_again(&mut self, path: Cow<'_, str>, kind: WatchKind) {
+        let mode = match kind {
+            WatchKind::PersistentRecursive => AddWatchMode::PersistentRecursive,
+            _ => AddWatchMode::Persistent,
+        };
+        let internal = Internal::AddWatch(path.as_ref().into());
+        self.submit_internal(OpCode::AddWatch, internal, |out| {
+            out.text(&path);
+            out.put(&mode);
+        });
+    }
+}
+
+impl<T, W: Clone> Machine for Session<T, W> {
+    fn handle_connected(&mut self, link: LinkId, now: Instant) {
+        self.see(now);
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.id == link) {
+            return probe.connected();
+        }
+        if let Phase::Dialing(attempt) = &self.phase {
+            if attempt.id == link {
+                let attempt = attempt.clone();
+                self.enter(Phase::Greeting { attempt, sent: None });
+            }
+        }
+    }
+
+    fn handle_input(&mut self, link: LinkId, input: &mut BytesMut, now: Instant) {
+        self.see(now);
+        if self.phase.is(link) {
+            return self.take_frames(input);
+        }
+        let probe = self.probe.as_ref().filter(|probe| probe.id == link);
+        if let Some(answer) = probe.and_then(|probe| probe.read(input)) {
+            self.probed(answer);
+        }
+    }
+
+    fn handle_disconnected(&mut self, link: LinkId, now: Instant) {
+        self.see(now);
+        if self.phase.is(link) {
+            self.drop_link(Cause::Hangup);
+        } else if self.probe.as_ref().is_some_and(|probe| probe.id == link) {
+            self.probed(probe::Answer::Useless);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.see(now);
+        self.run_deadlines();
+    }
+
+    fn wants(&self) -> Wants {
+        match (&self.phase, self.phase.link()) {
+            (Phase::Ended(end), _) => Wants::Nothing(*end),
+            (_, Some((id, server))) => Wants::Link { id, server: server.clone() },
+            (_, None) => Wants::Offline,
+        }
+    }
+
+    fn wants_probe(&self) -> Option<(LinkId, Server)> {
+        self.probe.as_ref().map(|probe| (probe.id, probe.server.clone()))
+    }
+
+    fn wants_input(&self) -> bool {
+        self.has_room()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.next_deadline()
+    }
+
+    fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit> {
+        self.see(now);
+        self.transmit(link)
+    }
+}
+
+/// Shows where the session stands, and nothing that is secret.
+impl<T, W> fmt::Debug for Session<T, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.identity.as_ref().map(|identity| identity.id))
+            .field("phase", &self.phase.name())
+            .field("server", &self.phase.link().map(|(_, server)| server))
+            .field("state", &self.state)
+            .field("last_zxid", &self.last_zxid)
+            .finish_non_exhaustive()
+    }
+}
