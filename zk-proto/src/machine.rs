@@ -1,6 +1,9 @@
 //! What a loop sees of a machine, whatever the machine is.
 
-use core::fmt;
+use core::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use alloc::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
@@ -70,10 +73,27 @@ pub trait Machine {
     fn poll_timeout(&self) -> Option<Instant>;
     /// Returns one helping of bytes for that link: to be written before the next one, and to be forgotten with the link.
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit>;
+
+    /// As [`handle_disconnected`](Self::handle_disconnected), with what the transport says about it, for people to read.
+    fn handle_failure(&mut self, link: LinkId, complaint: &dyn fmt::Display, now: Instant) {
+        let _ = complaint;
+        self.handle_disconnected(link, now);
+    }
+
+    /// Does what the machine has to do besides IO, and returns ready when the loop should take another turn. Otherwise the
+    /// loop may wait: it is woken when something comes up that it could not know of, such as a request from another thread.
+    ///
+    /// To be called last in each turn. By default there is nothing to do and nobody to wake the loop.
+    fn poll_work(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let _ = (cx, now);
+        Poll::Pending
+    }
 }
 
 /// Bytes for one link, on their way out. Small requests are one chunk, a large payload is a chunk of its own.
-#[derive(Clone, Debug, Default)]
+///
+/// `Debug` does not show them: passwords are among them.
+#[derive(Clone, Default)]
 pub struct Transmit {
     first: Bytes,
     rest: VecDeque<Bytes>,
@@ -89,6 +109,12 @@ impl Transmit {
         } else {
             self.rest.push_back(chunk);
         }
+    }
+}
+
+impl fmt::Debug for Transmit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transmit({} bytes)", self.remaining())
     }
 }
 

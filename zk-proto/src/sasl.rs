@@ -23,8 +23,8 @@ pub trait Mechanism: Send {
     fn step(&mut self, token: Option<Bytes>) -> Step;
 }
 
-/// What a mechanism wants after a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a mechanism wants after a token. `Debug` does not show tokens.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send this token.
     Send(Bytes),
@@ -36,6 +36,18 @@ pub enum Step {
     Deferred,
     /// The exchange has failed.
     Fail(SaslFailure),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(token) => write!(f, "Send({} bytes)", token.len()),
+            Self::SendLast(token) => write!(f, "SendLast({} bytes)", token.len()),
+            Self::Done => f.write_str("Done"),
+            Self::Deferred => f.write_str("Deferred"),
+            Self::Fail(failure) => f.debug_tuple("Fail").field(failure).finish(),
+        }
+    }
 }
 
 /// Why a SASL exchange failed.

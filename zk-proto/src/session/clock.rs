@@ -108,15 +108,11 @@ impl<T, W: Clone> Session<T, W> {
         let Some(search) = ready.search.as_mut().filter(|search| search.due <= now && self.probe.is_none()) else {
             return;
         };
-        match self.rotation.peek_probe() {
-            Some(server) => {
-                search.asked(now);
-                let id = self.new_link();
-                self.probe = Some(Probe::new(id, server, Question::IsReadOnly, now));
-            }
-            // There is no other server to look for.
-            None => ready.search = None,
-        }
+        search.asked(now);
+        // The list may have one more server the next time.
+        let Some(server) = self.rotation.peek_probe() else { return };
+        let id = self.new_link();
+        self.probe = Some(Probe::new(id, server, Question::IsReadOnly, now));
     }
 
     fn time_out(&mut self, request: RequestId) {

@@ -95,7 +95,8 @@ pub(super) fn response(frame: Bytes, config: &Config, identity: Option<&Identity
             id: response.session_id,
             password: response.passwd,
             timeout: Duration::from_millis(timeout_ms),
-            global: !read_only,
+            // A read-only server may take up a session of the whole ensemble.
+            global: !read_only || asked.is_some(),
         },
         read_only,
     })

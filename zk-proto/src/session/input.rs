@@ -22,7 +22,8 @@ impl<T, W: Clone> Session<T, W> {
     /// Takes whole frames off the front of `input`, as long as there is room for what they tell.
     pub(super) fn take_frames(&mut self, input: &mut BytesMut) {
         if let Phase::Ready(ready) = &mut self.phase {
-            if input.len() > ready.left_over {
+            // While there was no room, nobody listened.
+            if input.len() > ready.left_over || ready.choked {
                 ready.heard = self.now;
             }
         }
@@ -45,7 +46,7 @@ impl<T, W: Clone> Session<T, W> {
         let choked = !self.has_room();
         if let Phase::Ready(ready) = &mut self.phase {
             ready.left_over = input.len();
-            ready.choked |= choked;
+            ready.choked = choked;
         }
         self.leave_if_idle();
     }
@@ -223,12 +224,17 @@ impl<T, W: Clone> Session<T, W> {
                     self.events.push_back(Event::Watch { watch, event });
                 }
             }
-            (Internal::SetWatches { .. }, error) if error != ErrorCode::Ok => {
+            (Internal::SetWatches { .. } | Internal::ChildAgain(_), error) if error != ErrorCode::Ok => {
                 return Err(Violation::Refused { operation: "set watches", error });
             }
             (Internal::RemoveWatches, ErrorCode::Unimplemented) => self.cannot_remove_watches = true,
+            (Internal::AddWatch(path, kind), ErrorCode::Ok) => {
+                let removal = self.watches.set_again(path, kind);
+                self.remove_from_server(removal);
+            }
             // The watch may be gone already, or be of a kind that the server cannot name: nobody hears it in any case.
-            (Internal::RemoveWatches | Internal::AddWatch(_) | Internal::SetWatches { .. } | Internal::Auth(_), _) => {}
+            (Internal::RemoveWatches | Internal::AddWatch(..), _) => {}
+            (Internal::SetWatches { .. } | Internal::ChildAgain(_) | Internal::Auth(_), _) => {}
         }
         Ok(())
     }
@@ -240,7 +246,9 @@ impl<T, W: Clone> Session<T, W> {
         };
         let zxid = (header.zxid.0 > 0).then_some(header.zxid);
         let events = &mut self.events;
-        self.watches.fire(kind, &path, zxid, |watch, event| events.push_back(Event::Watch { watch, event }));
+        let tell = |watch, event| events.push_back(Event::Watch { watch, event });
+        let removal = self.watches.fire(kind, &path, zxid, tell);
+        self.remove_from_server(removal);
         Ok(())
     }
 }

@@ -10,9 +10,9 @@ use super::{
     phase::{Attempt, Exchange, Greeted, Phase, Ready, TRANSITIONS},
     probe::{Answer, Probe, Question},
     timing,
-    watches::{Registry, Removal},
+    watches::Removal,
 };
-use crate::{Instant, LinkId, Server, code::OpCode, sasl::Step};
+use crate::{Instant, LinkId, Server, code::OpCode, request::WatchKind, sasl::Step};
 
 /// Links that every server closed during the greeting without a word, in a row.
 #[derive(Debug)]
@@ -96,7 +96,8 @@ impl<T, W: Clone> Session<T, W> {
         let watches = &self.watches;
         let stays = |entry: &Entry<T>| match &entry.owner {
             Owner::Caller { .. } => entry.resend,
-            Owner::Session(Internal::AddWatch(path)) => watches.wiped_by_one_shot(path).is_some(),
+            Owner::Session(Internal::AddWatch(path, _)) => watches.wiped_by(path, WatchKind::Data).persistent.is_some(),
+            Owner::Session(Internal::ChildAgain(path)) => watches.wiped_by(path, WatchKind::PersistentRecursive).child,
             Owner::Session(_) | Owner::Orphan { .. } => false,
         };
         let (again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);
@@ -134,10 +135,11 @@ impl<T, W: Clone> Session<T, W> {
         }
         for auth in &mut self.auths {
             if let Some(tag) = auth.tag.take() {
-                self.events.push_back(Event::Reply { tag, result: Err(over(Sent::No)) });
+                let sent = if auth.sent { Sent::Perhaps } else { Sent::No };
+                self.events.push_back(Event::Reply { tag, result: Err(over(sent)) });
             }
         }
-        self.watches = Registry::new();
+        self.watches.clear();
         self.deadlines.clear();
         (self.probe, self.resync, self.rejections, self.suspended_at, self.closing) = (None, None, None, None, None);
         self.set_state(State::Ended(end));
@@ -153,18 +155,22 @@ impl<T, W: Clone> Session<T, W> {
                 let attempt = attempt.clone();
                 let resumed = self.identity.as_ref().is_some_and(|old| old.id == identity.id);
                 if !resumed {
-                    self.refuse_other_pins(&identity);
+                    self.leave_behind(&identity);
                 }
                 self.identity = Some(identity);
                 self.proved = self.proved.max(Some(sent));
                 self.rejections = None;
-                self.secure(attempt, Greeted { read_only, resumed });
+                self.secure(attempt, Greeted { sent, read_only, resumed });
             }
         }
     }
 
-    /// Requests that are pinned to another session will not be sent.
-    fn refuse_other_pins(&mut self, identity: &Identity) {
+    /// This is another session than before: requests that were sent in the old one are not sent again, and those that are
+    /// pinned to it are not sent at all.
+    fn leave_behind(&mut self, identity: &Identity) {
+        let again = |entry: &Entry<T>| entry.sent.is_some() && matches!(entry.owner, Owner::Caller { .. });
+        let lost = self.outbox.remove_where(again);
+        lost.into_iter().for_each(|entry| self.fail_entry(entry, RequestError::Lost));
         let id = identity.id;
         let elsewhere = |entry: &Entry<T>| matches!(&entry.owner, Owner::Caller { pin: Some(pin), .. } if *pin != id);
         let refused = self.outbox.remove_where(elsewhere);
@@ -216,12 +222,15 @@ impl<T, W: Clone> Session<T, W> {
             resumed: welcome.resumed,
             read_only: welcome.read_only,
         };
-        let ready = Ready::new(attempt, welcome.read_only, self.last_zxid, self.now);
+        let ready = Ready::new(attempt, welcome, self.last_zxid, self.now);
         self.enter(Phase::Ready(Box::new(ready)));
         self.suspended_at = None;
         self.set_state(state);
         // Persistent watches get no catch-up from any server.
         self.resync = self.watches.next_persistent(0).map(|_| 0);
+        if self.closing.is_some() {
+            self.submit_close();
+        }
     }
 
     /// Returns the next mark for a persistent watch that may have missed something.
@@ -234,6 +243,9 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Leaves the link for another server: at once, or when what is in flight has been answered.
     pub(super) fn leave(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
         match &mut self.phase {
             Phase::Ready(ready) => {
                 ready.leaving = true;
@@ -262,11 +274,21 @@ impl<T, W: Clone> Session<T, W> {
             Phase::Ready(ready) => {
                 ready.leaving = false;
                 self.closing = Some(Closing::Requested);
-                self.submit_internal(OpCode::CloseSession, Internal::Close, |_| {});
+                self.submit_close();
+            }
+            // The server may have made the session by now: it is told as soon as it can be.
+            Phase::Greeting { sent: Some(_), .. } | Phase::Sasl { .. } | Phase::Auth { .. } => {
+                self.closing = Some(Closing::Requested);
             }
             // No server to tell; whatever session there is will expire.
-            _ => self.end(End::Closed),
+            Phase::Offline { .. } | Phase::Dialing(_) | Phase::Greeting { sent: None, .. } | Phase::Ended(_) => {
+                self.end(End::Closed);
+            }
         }
+    }
+
+    fn submit_close(&mut self) {
+        self.submit_internal(OpCode::CloseSession, Internal::Close, |_| {});
     }
 
     /// Queues a removal of a watch that nobody hears.

@@ -32,6 +32,8 @@
 
 mod clock;
 mod deadlines;
+#[cfg(test)]
+mod diagram_test;
 mod event;
 mod greeting;
 mod input;
@@ -43,7 +45,7 @@ mod probe;
 mod timing;
 mod watches;
 
-use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
+use alloc::{collections::VecDeque, vec::Vec};
 use core::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
@@ -66,8 +68,8 @@ use life::Rejections;
 use outbox::{Internal, Outbox, Owner};
 use phase::Phase;
 use probe::Probe;
-use watches::Registry;
 pub use watches::WatchId;
+use watches::{Registry, Wiped};
 
 /// The protocol's own xids.
 mod xid {
@@ -108,6 +110,8 @@ pub struct SubmitOptions {
 struct Auth<T> {
     info: AuthInfo,
     tag: Option<T>,
+    /// Whether it was ever handed to a link.
+    sent: bool,
 }
 
 /// A session that is being closed.
@@ -166,7 +170,7 @@ impl<T, W: Clone> Session<T, W> {
             identity = Some(Identity { id: session, password, timeout, global: true });
             last_zxid = seen;
         }
-        let auths = config.auth.iter().map(|info| Auth { info: info.clone(), tag: None }).collect();
+        let auths = config.auth.iter().map(|info| Auth { info: info.clone(), tag: None, sent: false }).collect();
         Self {
             config,
             rng,
@@ -241,17 +245,16 @@ impl<T, W: Clone> Session<T, W> {
             return Err(Refused { tag, reason });
         }
         let kind = request.kind();
-        let wiped = if kind.is_persistent() { None } else { self.watches.wiped_by_one_shot(&path) };
+        let wiped = self.watches.wiped_by(&path, kind);
         let watch = self.watches.add_pending(kind, &path, root.clone(), watch);
         match self.enqueue(request, tag, Some(watch), options) {
             Ok(id) => {
-                if let Some(kind) = wiped {
-                    self.set_persistent_again(path, kind);
-                }
+                self.set_again(&path, wiped);
                 Ok((id, watch))
             }
             Err(refused) => {
-                self.watches.cancel(watch);
+                let removal = self.watches.cancel(watch);
+                self.remove_from_server(removal);
                 Err(refused)
             }
         }
@@ -302,6 +305,7 @@ impl<T, W: Clone> Session<T, W> {
     pub fn set_servers(&mut self, servers: Servers) {
         let moves = self.rotation.replace(&servers, &mut self.rng);
         self.config.servers = servers;
+        self.rejections = None;
         if moves {
             self.leave();
         }
@@ -321,7 +325,7 @@ impl<T, W: Clone> Session<T, W> {
         if let Some(reason) = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit })) {
             return Err(Refused { tag, reason });
         }
-        let auth = Auth { info, tag: Some(tag) };
+        let auth = Auth { info, tag: Some(tag), sent: false };
         if matches!(self.phase, Phase::Ready(_)) {
             let packet = auth.packet();
             self.submit_internal(OpCode::Auth, Internal::Auth(self.auths.len()), |out| out.put(&packet));
@@ -332,7 +336,8 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     /// Ends the session in order: what was submitted goes out, then the server is told, for at most
-    /// [`close_timeout`](Config::close_timeout). Without a link, the session ends at once and the server lets it expire.
+    /// [`close_timeout`](Config::close_timeout). Without a link, the session ends at once and the server lets it expire; with
+    /// one that is being greeted, it ends as soon as the server can be told.
     ///
     /// Nothing more is taken from now on.
     pub fn close(&mut self) {
@@ -499,17 +504,24 @@ impl<T, W: Clone> Session<T, W> {
         Ok(id)
     }
 
-    /// Servers before 3.9 keep one mode a path, the last one set: a one-shot watch wipes a persistent one.
-    fn set_persistent_again(&mut self, path: Cow<'_, str>, kind: WatchKind) {
-        let mode = match kind {
-            WatchKind::PersistentRecursive => AddWatchMode::PersistentRecursive,
-            _ => AddWatchMode::Persistent,
-        };
-        let internal = Internal::AddWatch(path.as_ref().into());
-        self.submit_internal(OpCode::AddWatch, internal, |out| {
-            out.text(&path);
-            out.put(&mode);
-        });
+    /// Sets watches once more that a server before 3.9 has just forgotten.
+    fn set_again(&mut self, path: &str, wiped: Wiped) {
+        if let Some(kind) = wiped.persistent {
+            let mode = match kind {
+                WatchKind::PersistentRecursive => AddWatchMode::PersistentRecursive,
+                _ => AddWatchMode::Persistent,
+            };
+            self.submit_internal(OpCode::AddWatch, Internal::AddWatch(path.into(), kind), |out| {
+                out.text(path);
+                out.put(&mode);
+            });
+        }
+        if wiped.child {
+            let relative = self.last_zxid;
+            self.submit_internal(OpCode::SetWatches, Internal::ChildAgain(path.into()), |out| {
+                watches::child_again(path, relative, out);
+            });
+        }
     }
 }
 

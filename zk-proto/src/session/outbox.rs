@@ -11,8 +11,12 @@ use super::{RequestId, watches::WatchId};
 use crate::{
     Instant, Root, SessionId, Transmit,
     code::OpCode,
+    request::WatchKind,
     wire::{Encoder, Splice},
 };
+
+/// Holes may take up so many bytes, or as many as what waits.
+const HOLES_BYTES: usize = 64 * 1024;
 
 /// A request on its way: waiting in the outbox, or unanswered on a link.
 #[derive(Debug)]
@@ -55,8 +59,10 @@ pub(super) enum Internal {
         persistent: bool,
     },
     RemoveWatches,
-    /// A persistent watch on that path, set once more behind a one-shot watch that may have wiped it.
-    AddWatch(Arc<str>),
+    /// A persistent watch of that path and kind, set once more behind a one-shot watch that may have wiped it.
+    AddWatch(Arc<str>, WatchKind),
+    /// A one-shot watch on the children of that path, set once more behind a recursive one that may have wiped it.
+    ChildAgain(Arc<str>),
     /// Credentials added at run time: an index into the session's list.
     Auth(usize),
     Close,
@@ -111,6 +117,8 @@ pub(super) struct Outbox<T> {
     buffer: BytesMut,
     entries: VecDeque<Entry<T>>,
     dead: usize,
+    /// Bytes of the frames that were taken back and still lie in the buffer.
+    dead_bytes: usize,
     /// Bytes of the frames that wait or are kept.
     bytes: usize,
 }
@@ -125,6 +133,20 @@ pub(super) struct Removed<T> {
     pub(super) sent: bool,
 }
 
+/// A frame that is being written: taken back where a caller's own request panics.
+struct Unfinished<'a> {
+    buffer: &'a mut BytesMut,
+    start: Option<usize>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            self.buffer.truncate(start);
+        }
+    }
+}
+
 /// A frame that has been written but not accepted yet.
 pub(super) struct Draft {
     start: usize,
@@ -134,7 +156,7 @@ pub(super) struct Draft {
 
 impl<T> Outbox<T> {
     pub(super) fn new() -> Self {
-        Self { buffer: BytesMut::new(), entries: VecDeque::new(), dead: 0, bytes: 0 }
+        Self { buffer: BytesMut::new(), entries: VecDeque::new(), dead: 0, dead_bytes: 0, bytes: 0 }
     }
 
     /// Returns how many requests wait.
@@ -165,12 +187,15 @@ impl<T> Outbox<T> {
         encode: impl FnOnce(&mut Encoder<'_>),
     ) -> Draft {
         let (start, mut splices) = (self.buffer.len(), Vec::new());
-        self.buffer.put_i32(0);
+        let mut unfinished = Unfinished { buffer: &mut self.buffer, start: Some(start) };
+        unfinished.buffer.put_i32(0);
         let mut out =
-            Encoder::new(&mut self.buffer).with_splices(&mut splices, start).with_root(root).with_watch(watch);
+            Encoder::new(unfinished.buffer).with_splices(&mut splices, start).with_root(root).with_watch(watch);
         out.int(xid);
         out.put(&op);
         encode(&mut out);
+        unfinished.start = None;
+        drop(unfinished);
         let bytes = self.buffer.len() - start + splices.iter().map(|splice| splice.payload.len()).sum::<usize>();
         let len = i32::try_from(bytes - 4).unwrap_or(i32::MAX);
         self.buffer[start..start + 4].copy_from_slice(&len.to_be_bytes());
@@ -230,9 +255,10 @@ impl<T> Outbox<T> {
         let (watch, timed, sent, bytes) = (entry.watch(), entry.timed, entry.sent.is_some(), entry.bytes);
         let owner = core::mem::replace(&mut entry.owner, Owner::Orphan { watch: None });
         self.bytes -= bytes;
-        self.dead += 1;
+        (self.dead, self.dead_bytes) = (self.dead + 1, self.dead_bytes + bytes);
         self.drop_dead_tail();
-        if self.dead > 32 && self.dead > self.entries.len() / 2 {
+        let many = self.dead > 32 && self.dead > self.entries.len() / 2;
+        if many || self.dead_bytes > self.bytes.max(HOLES_BYTES) {
             self.close_holes();
         }
         let tag = match owner {
@@ -248,8 +274,10 @@ impl<T> Outbox<T> {
             return Vec::new();
         }
         let mut removed = Vec::new();
-        self.close_holes_and(|entry| {
+        self.close_holes_and(|mut entry| {
             if leaves(&entry) {
+                // Its bytes are given back here.
+                entry.frame = Frame::Gone;
                 removed.push(entry);
                 None
             } else {
@@ -264,8 +292,8 @@ impl<T> Outbox<T> {
             if let Frame::Buffered { len, .. } = &entry.frame {
                 self.buffer.truncate(self.buffer.len() - len);
             }
+            (self.dead, self.dead_bytes) = (self.dead - 1, self.dead_bytes - entry.bytes);
             self.entries.pop_back();
-            self.dead -= 1;
         }
     }
 
@@ -290,7 +318,7 @@ impl<T> Outbox<T> {
                 None => self.bytes -= bytes,
             }
         }
-        self.dead = 0;
+        (self.dead, self.dead_bytes) = (0, 0);
     }
 
     /// Moves entries to `handed_out` and their frames to `transmit`, until that holds about `limit_bytes`, or `limit_count`
@@ -344,7 +372,7 @@ impl<T> Outbox<T> {
                 Frame::Gone => Vec::new(),
             };
             if matches!(entry.owner, Owner::Orphan { watch: None }) {
-                self.dead -= 1;
+                (self.dead, self.dead_bytes) = (self.dead - 1, self.dead_bytes - entry.bytes);
                 continue;
             }
             entry.sent = Some(now);

@@ -38,6 +38,7 @@ impl<T, W: Clone> Session<T, W> {
                 for auth in &self.auths[*sent..] {
                     transmit.push(frame(xid::AUTH, OpCode::Auth, &auth.packet()));
                 }
+                self.auths[*sent..].iter_mut().for_each(|auth| auth.sent = true);
                 let fresh = *sent < self.auths.len();
                 *sent = self.auths.len();
                 fresh.then_some(transmit)
@@ -90,19 +91,26 @@ impl<T, W: Clone> Session<T, W> {
             transmit.push(head);
             transmit.push(chunk.body);
         }
+        // Credentials are no sign of life to the server.
+        let mut touches = transmit.has_remaining();
         if ready.replay.is_none() && !ready.leaving {
             let room = limits.in_flight_requests.saturating_sub(ready.in_flight.len());
-            let (in_flight, auths) = (&mut ready.in_flight, &mut ready.auths);
-            self.outbox.hand_out(&mut transmit, limits.helping_bytes, room, now, |entry| match entry.owner {
-                Owner::Session(Internal::Auth(index)) => auths.push_back(index),
-                _ => in_flight.push_back(entry),
+            let Self { outbox, auths, .. } = self;
+            outbox.hand_out(&mut transmit, limits.helping_bytes, room, now, |entry| match entry.owner {
+                Owner::Session(Internal::Auth(index)) => {
+                    auths[index].sent = true;
+                    ready.auths.push_back(index);
+                }
+                _ => {
+                    touches = true;
+                    ready.in_flight.push_back(entry);
+                }
             });
         }
-        if !transmit.has_remaining() {
-            return None;
+        if touches {
+            ready.sent = now;
         }
-        ready.sent = now;
-        Some(transmit)
+        transmit.has_remaining().then_some(transmit)
     }
 
     /// Returns the next xid: the negative ones and zero are the protocol's own.
@@ -119,10 +127,16 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Queues a request of the session's own.
     pub(super) fn submit_internal(&mut self, op: OpCode, internal: Internal, encode: impl FnOnce(&mut Encoder<'_>)) {
-        let xid = if matches!(internal, Internal::Auth(_)) { xid::AUTH } else { self.take_xid() };
+        let xid = match internal {
+            Internal::Auth(_) => xid::AUTH,
+            Internal::ChildAgain(_) => xid::SET_WATCHES,
+            _ => self.take_xid(),
+        };
         let id = self.take_request_id();
+        // Wherever the watch before it goes out again, so must this.
+        let resend = matches!(internal, Internal::AddWatch(..) | Internal::ChildAgain(_));
         let draft = self.outbox.draft(xid, op, &crate::Root::default(), false, encode);
-        self.outbox.push(draft, id, xid, op, Owner::Session(internal));
+        self.outbox.push(draft, id, xid, op, Owner::Session(internal)).resend = resend;
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Attempt {
 /// What the server's greeting said.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Greeted {
+    /// When our greeting was handed out.
+    pub(super) sent: Instant,
     pub(super) read_only: bool,
     pub(super) resumed: bool,
 }
@@ -84,12 +86,12 @@ pub(super) struct Ready<T> {
 }
 
 impl<T> Ready<T> {
-    pub(super) fn new(attempt: Attempt, read_only: bool, last_zxid: Zxid, now: Instant) -> Self {
+    pub(super) fn new(attempt: Attempt, welcome: Greeted, last_zxid: Zxid, now: Instant) -> Self {
         Self {
             id: attempt.id,
             server: attempt.server,
             heard: now,
-            sent: now,
+            sent: welcome.sent,
             ping_due: false,
             pings: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -100,7 +102,7 @@ impl<T> Ready<T> {
             choked: false,
             left_over: 0,
             proved: false,
-            search: read_only.then(|| Search::new(now)),
+            search: welcome.read_only.then(|| Search::new(now)),
         }
     }
 

@@ -1,26 +1,21 @@
 //! Which watches there are, and who is told when one fires.
 //!
 //! The server forgets every watch when a link breaks, so the registry is the truth and the server's copy is a cache: after
-//! each greeting, [`Registry::next_chunk`] says what to set again. A one-shot watch leaves the registry the moment it fires,
+//! each greeting, [`replay`] says what to set again. A one-shot watch leaves the registry the moment it fires,
 //! *before* its event is queued; setting it again from the event handler is then an ordinary request.
 //!
 //! The server knows one watch a connection, path and list (data, child, persistent, recursive), however many watchers this
 //! side has. For each path the registry remembers on which lists it believes the server to have it, so that the last
 //! watcher to leave takes the server's watch off too.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-use core::ops::Bound;
+mod replay;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::{WatchedEvent, WatchedEventKind};
-use crate::{
-    Root, Zxid,
-    code::{OpCode, WatcherType},
-    path,
-    request::WatchKind,
-    wire::{Encoder, Text},
-};
+use crate::{Root, Zxid, code::WatcherType, path, request::WatchKind, wire::Text};
+
+pub(super) use replay::{ReplayCursor, child_again};
 
 /// Names a watch, for as long as it is set or on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,16 +142,14 @@ pub(super) struct Removal {
     pub(super) watcher_type: WatcherType,
 }
 
-/// One frame's worth of watches to set again, without header.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) op: OpCode,
-    pub(super) body: Bytes,
+/// What a server before 3.9 forgets when a watch is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wiped {
+    /// A persistent watch of that kind.
+    pub(super) persistent: Option<WatchKind>,
+    /// One-shot watches on children, once the persistent watch is there.
+    pub(super) child: bool,
 }
-
-/// How far a replay has come.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ReplayCursor(Option<Arc<str>>);
 
 #[derive(Debug)]
 pub(super) struct Registry<W> {
@@ -172,6 +165,18 @@ pub(super) struct Registry<W> {
 impl<W: Clone> Registry<W> {
     pub(super) fn new() -> Self {
         Self { slots: Vec::new(), free: Vec::new(), by_path: BTreeMap::new(), recursive: 0, modes_apart: false }
+    }
+
+    /// Forgets every watch, but not which names were given away.
+    pub(super) fn clear(&mut self) {
+        for (index, slot) in (0..).zip(&mut self.slots) {
+            if slot.watch.take().is_some() {
+                slot.generation = slot.generation.wrapping_add(1);
+                self.free.push(index);
+            }
+        }
+        self.by_path.clear();
+        (self.recursive, self.modes_apart) = (0, false);
     }
 
     /// Returns how many watches are set or on their way.
@@ -249,27 +254,49 @@ impl<W: Clone> Registry<W> {
         }
     }
 
-    /// Returns the persistent watches of a path that a one-shot watch wipes on servers before 3.9, where the last mode set
-    /// wins (ZOOKEEPER-4466).
-    pub(super) fn wiped_by_one_shot(&self, server_path: &str) -> Option<WatchKind> {
-        if self.modes_apart {
-            return None;
-        }
-        let watches = self.by_path.get(server_path)?;
+    /// Returns what to set once more behind a request that sets a watch of that kind on that path.
+    ///
+    /// Servers before 3.9 keep one mode a connection and path in each of two lists, the last one set (ZOOKEEPER-4466). Reads
+    /// of data and existence set the mode in the list for data, lists of children in the one for children, `addWatch` in
+    /// both. So a one-shot watch wipes a persistent one, and a recursive one, which tells nothing of children as such, wipes a
+    /// one-shot watch on children.
+    pub(super) fn wiped_by(&self, server_path: &str, kind: WatchKind) -> Wiped {
+        let Some(watches) = self.by_path.get(server_path).filter(|_| !self.modes_apart) else {
+            return Wiped::default();
+        };
         let watches = watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
         let heard = watches.filter(|watch| !matches!(watch.stage, Stage::Abandoned));
-        heard.map(|watch| watch.kind).filter(|kind| kind.is_persistent()).max()
+        let kinds = heard.fold(0, |kinds, watch| kinds | bit(watch.kind));
+        let has = |kind| kinds & bit(kind) != 0;
+        let persistent = match kind {
+            WatchKind::Persistent | WatchKind::PersistentRecursive => None,
+            // For a recursive watch, the list for children is of no use.
+            WatchKind::Child => has(WatchKind::Persistent).then_some(WatchKind::Persistent),
+            WatchKind::Data | WatchKind::Exist if has(WatchKind::PersistentRecursive) => {
+                Some(WatchKind::PersistentRecursive)
+            }
+            WatchKind::Data | WatchKind::Exist => has(WatchKind::Persistent).then_some(WatchKind::Persistent),
+        };
+        let last = persistent.unwrap_or(kind);
+        Wiped { persistent, child: last == WatchKind::PersistentRecursive && has(WatchKind::Child) }
+    }
+
+    /// A persistent watch was set once more, behind a one-shot watch. Returns what must be taken off, where nobody hears it
+    /// any more.
+    pub(super) fn set_again(&mut self, path: Arc<str>, kind: WatchKind) -> Option<Removal> {
+        self.by_path.entry(path.clone()).or_default().on_server |= List::of(kind).bit();
+        self.settle(&path)
     }
 
     /// A watch has fired at the server: tells everyone who hears it, in the order in which the watches were made, and drops
-    /// the one-shot ones.
+    /// the one-shot ones. Returns what must be taken off, where only those kept it.
     pub(super) fn fire(
         &mut self,
         kind: WatchedEventKind,
         server_path: &Text,
         zxid: Option<Zxid>,
         mut tell: impl FnMut(W, WatchedEvent),
-    ) {
+    ) -> Option<Removal> {
         // Servers before 3.9 send no number.
         self.modes_apart |= zxid.is_some();
         if let Some(watches) = self.by_path.get_mut(server_path.as_str()) {
@@ -287,11 +314,11 @@ impl<W: Clone> Registry<W> {
                 }
                 tell(handle, WatchedEvent { kind, path, zxid });
             }
-            self.drop_if_empty(server_path);
         }
+        let removal = self.settle(server_path);
         // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
         if self.recursive == 0 || kind == WatchedEventKind::NodeChildrenChanged {
-            return;
+            return removal;
         }
         for ancestor in path::ancestors(server_path) {
             let Some(watches) = self.by_path.get(ancestor) else { continue };
@@ -302,6 +329,7 @@ impl<W: Clone> Registry<W> {
                 }
             }
         }
+        removal
     }
 
     /// The link is gone, and with it all that its server had.
@@ -311,58 +339,6 @@ impl<W: Clone> Registry<W> {
             watches.on_server = 0;
             !matches!(watches.slots, Slots::None)
         });
-    }
-
-    /// Returns the next frame of watches to set again, or `None` when all have been.
-    ///
-    /// A frame with its header stays below `limit_bytes`, unless a single path is longer than that.
-    pub(super) fn next_chunk(
-        &mut self,
-        cursor: &mut ReplayCursor,
-        relative: Zxid,
-        limit_bytes: usize,
-    ) -> Option<Chunk> {
-        // Header (8), zxid (8) and five counts (20), and the length in front.
-        let mut room = limit_bytes.saturating_sub(40);
-        let mut lists: [(i32, BytesMut); 5] = Default::default();
-        let from = match &cursor.0 {
-            Some(path) => Bound::Excluded(path.clone()),
-            None => Bound::Unbounded,
-        };
-        for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
-            let mut kinds: u8 = 0;
-            for slot in watches.slots.as_slice() {
-                if let Some(Watch { kind, stage: Stage::Set(_), .. }) = &self.slots[*slot as usize].watch {
-                    kinds |= 1 << *kind as u8;
-                }
-            }
-            let cost = (4 + path.len()) * kinds.count_ones() as usize;
-            if cost > room && lists.iter().any(|(count, _)| *count > 0) {
-                break;
-            }
-            room = room.saturating_sub(cost);
-            for kind in WatchKind::ALL {
-                if kinds & (1 << kind as u8) != 0 {
-                    let (count, list) = &mut lists[kind as usize];
-                    *count += 1;
-                    Encoder::new(list).text(path);
-                    watches.on_server |= List::of(kind).bit();
-                }
-            }
-            cursor.0 = Some(path.clone());
-        }
-        if lists.iter().all(|(count, _)| *count == 0) {
-            return None;
-        }
-        let persistent = lists[3].0 + lists[4].0 > 0;
-        let mut body = BytesMut::with_capacity(28 + lists.iter().map(|(_, list)| list.len()).sum::<usize>());
-        body.put_i64(relative.0);
-        for (count, list) in &lists[..if persistent { 5 } else { 3 }] {
-            body.put_i32(*count);
-            body.put_slice(list);
-        }
-        let op = if persistent { OpCode::SetWatches2 } else { OpCode::SetWatches };
-        Some(Chunk { op, body: body.freeze() })
     }
 
     /// Returns the next persistent watch from slot `from` on, and the slot behind it.
@@ -424,7 +400,7 @@ impl<W: Clone> Registry<W> {
     }
 
     /// Compares what the server has of a path with what is heard of it.
-    fn settle(&mut self, path: &Arc<str>) -> Option<Removal> {
+    fn settle(&mut self, path: &str) -> Option<Removal> {
         let watches = self.by_path.get_mut(path)?;
         let mut heard: u8 = 0;
         for slot in watches.slots.as_slice() {
@@ -448,7 +424,7 @@ impl<W: Clone> Registry<W> {
             })
         };
         self.drop_if_empty(path);
-        removal.map(|watcher_type| Removal { path: path.clone(), watcher_type })
+        removal.map(|watcher_type| Removal { path: path.into(), watcher_type })
     }
 }
 
@@ -469,6 +445,11 @@ impl<W> Watch<W> {
             }
         }
     }
+}
+
+/// Returns a kind as a member of a set.
+fn bit(kind: WatchKind) -> u8 {
+    1 << kind as u8
 }
 
 /// Returns the one-shot lists that such an event uses up at the server.

@@ -1,0 +1,170 @@
+//! Work that goes on behind the caller's back: cleaning up after a drop, keeping a node, filling a cache.
+//!
+//! The driver polls it, after IO and a bounded number of times a turn, so it needs no runtime. It makes requests like any
+//! caller, but no session is kept open for its sake.
+
+use core::{
+    fmt,
+    future::Future,
+    ops::Deref,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Waker},
+};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak},
+    task::Wake,
+};
+
+use super::{
+    Client,
+    shared::Shared,
+    slots::{Key, Slots},
+};
+
+/// How many times work in the background is polled before the driver looks at IO again.
+const POLLS_A_TURN: usize = 64;
+
+/// A [`Client`] for work in the background: it does the same, but does not keep the session open. Given by
+/// [`Client::spawn`].
+///
+/// When the last client, watcher or unfinished request of the user's has gone, the session is closed: after
+/// [`close_timeout`](crate::Config::close_timeout) at the latest, as soon as no such work is left, and at once while there is no
+/// link. Until then requests are taken.
+#[derive(Clone, Debug)]
+pub struct Background(pub(super) Client);
+
+impl Deref for Background {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+pub(super) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The callers' side: work to begin, and work to go on with.
+#[derive(Default)]
+pub(super) struct Chores {
+    incoming: VecDeque<Chore>,
+    due: VecDeque<Key>,
+    /// How many are not finished, those to begin included.
+    unfinished: usize,
+}
+
+impl Chores {
+    pub(super) fn add(&mut self, chore: Chore) {
+        self.incoming.push_back(chore);
+        self.unfinished += 1;
+    }
+
+    /// Returns whether there is nothing left to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// Returns whether there is something to poll.
+    pub(super) fn is_due(&self) -> bool {
+        !self.incoming.is_empty() || !self.due.is_empty()
+    }
+
+    /// Takes what the driver is to poll in one turn.
+    pub(super) fn take(&mut self) -> Shift {
+        let incoming = self.incoming.len().min(POLLS_A_TURN);
+        let due = self.due.len().min(POLLS_A_TURN - incoming);
+        Shift { incoming: self.incoming.drain(..incoming).collect(), due: self.due.drain(..due).collect() }
+    }
+
+    /// Notes that work was finished.
+    pub(super) fn finish(&mut self, count: usize) {
+        self.unfinished -= count;
+    }
+
+    /// Takes everything, to be dropped.
+    pub(super) fn clear(&mut self) -> VecDeque<Chore> {
+        self.due.clear();
+        self.unfinished = 0;
+        core::mem::take(&mut self.incoming)
+    }
+}
+
+impl fmt::Debug for Chores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chores").field("unfinished", &self.unfinished).finish_non_exhaustive()
+    }
+}
+
+/// What the driver polls in one turn.
+pub(super) struct Shift {
+    incoming: Vec<Chore>,
+    due: Vec<Key>,
+}
+
+/// The driver's side: the work itself.
+#[derive(Default)]
+pub(super) struct Tasks {
+    tasks: Slots<Task>,
+}
+
+struct Task {
+    chore: Chore,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// Tells the driver that a task wants to be polled.
+struct Bell {
+    key: Key,
+    rung: AtomicBool,
+    /// Weak, because the exchange keeps wakers.
+    shared: Weak<Shared>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(shared) = self.shared.upgrade() {
+            shared.with(|exchange, outbox| {
+                exchange.chores.due.push_back(self.key);
+                exchange.rouse(outbox);
+            });
+        }
+    }
+}
+
+impl Tasks {
+    /// Polls what is due, and returns how many are finished. Not to be called under the lock.
+    pub(super) fn run(&mut self, shift: Shift, shared: &Arc<Shared>) -> usize {
+        let begun = shift.incoming.into_iter().map(|chore| {
+            self.tasks.insert_with(|key| {
+                let bell = Arc::new(Bell { key, rung: AtomicBool::new(true), shared: Arc::downgrade(shared) });
+                Task { chore, waker: Waker::from(bell.clone()), bell }
+            })
+        });
+        let due: Vec<Key> = begun.collect::<Vec<_>>().into_iter().chain(shift.due).collect();
+        due.into_iter().filter(|key| self.poll(*key)).count()
+    }
+
+    /// Polls one task, and returns whether it is finished.
+    fn poll(&mut self, key: Key) -> bool {
+        let Some(Task { chore, bell, waker }) = self.tasks.get_mut(key) else { return false };
+        // Before the poll: what rings during it wants another one.
+        bell.rung.store(false, Ordering::Release);
+        // A panic is that task's own affair, as in a runtime; the session goes on.
+        let polled = catch_unwind(AssertUnwindSafe(|| chore.as_mut().poll(&mut Context::from_waker(waker))));
+        let is_finished = !matches!(polled, Ok(Poll::Pending));
+        if is_finished {
+            self.tasks.remove(key);
+        }
+        is_finished
+    }
+}

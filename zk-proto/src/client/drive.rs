@@ -1,0 +1,361 @@
+//! The one loop: bytes first, then new work, then time.
+
+use core::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, BytesMut};
+
+use super::{DialError, Io, dial};
+use crate::{Instant, LinkId, Machine, Server, Transmit, Wants, session::End};
+
+/// How many turns are taken before other tasks of the runtime get theirs.
+const TURNS_A_POLL: usize = 16;
+
+/// How many reads, and how many writes, are made in one turn.
+const READS_A_TURN: usize = 8;
+const WRITES_A_TURN: usize = 8;
+
+/// How many chunks go into one write.
+const CHUNKS_A_WRITE: usize = 32;
+
+/// Drives a machine on what a runtime lends, until its session is over for good; returns how it ended.
+///
+/// The machine may be a [`Driver`](super::Driver), a bare [`Session`](crate::Session), or anything that wraps one. Dropping the
+/// future closes the connection, and leaves the session to expire.
+pub async fn drive<M: Machine, I: Io>(machine: M, io: I) -> End {
+    let io = &io;
+    let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
+    let mut driving = Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None };
+    poll_fn(|cx| driving.poll(cx)).await
+}
+
+/// A machine and its transports.
+struct Driving<'a, M, I: Io, D, F> {
+    machine: M,
+    io: &'a I,
+    dial: D,
+    link: Option<Transport<I::Stream, F>>,
+    probe: Option<Transport<I::Stream, F>>,
+    timer: I::Timer,
+    /// The deadline that the timer waits for. It may be earlier than the machine's.
+    armed: Option<Instant>,
+}
+
+/// One transport: all of it belongs to one link, and dies with it.
+struct Transport<S, F> {
+    link: LinkId,
+    stage: Stage<S, F>,
+}
+
+enum Stage<S, F> {
+    Dialing(F),
+    Open(Open<S>),
+    /// Failed; the machine was told.
+    Gone,
+}
+
+struct Open<S> {
+    stream: S,
+    input: BytesMut,
+    appetite: Appetite,
+    /// The machine has left whole frames in `input`.
+    is_stalled: bool,
+    output: Option<Transmit>,
+}
+
+impl<M, I, D, F> Driving<'_, M, I, D, F>
+where
+    M: Machine,
+    I: Io,
+    D: Fn(Server) -> F,
+    F: Future<Output = Result<I::Stream, DialError>> + Unpin,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..TURNS_A_POLL {
+            let now = self.io.now();
+            let mut is_busy = false;
+            for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
+                is_busy |= transport.receive(&mut self.machine, self.io, cx, now);
+            }
+            match self.machine.wants() {
+                Wants::Nothing(end) => return Poll::Ready(end),
+                Wants::Offline => self.link = None,
+                Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(server)),
+            }
+            match self.machine.wants_probe() {
+                None => self.probe = None,
+                Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(server)),
+            }
+            for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
+                is_busy |= transport.send(&mut self.machine, self.io, cx, now);
+            }
+            if self.machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                self.machine.handle_timeout(now);
+                is_busy = true;
+            }
+            is_busy |= self.machine.poll_work(cx, now).is_ready();
+            if !is_busy && self.poll_timer(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Waits until the machine is due, or somewhat earlier: the deadline of a busy session moves with every request, and
+    /// setting the timer anew each time would cost more than a needless turn now and then.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(deadline) = self.machine.poll_timeout() {
+            self.armed = Some(self.armed.map_or(deadline, |armed| armed.min(deadline)));
+        }
+        let Some(armed) = self.armed else { return Poll::Pending };
+        let polled = self.io.poll_timer(&mut self.timer, cx, armed);
+        if polled.is_ready() {
+            self.armed = None;
+        }
+        polled
+    }
+}
+
+/// Makes the transport that of this link, by dialling if it is not. Returns whether it was not.
+fn adopt<S, F>(transport: &mut Option<Transport<S, F>>, link: LinkId, dial: impl FnOnce() -> F) -> bool {
+    if transport.as_ref().is_some_and(|transport| transport.link == link) {
+        return false;
+    }
+    // The old one goes first: it must not be open while the new one is.
+    *transport = None;
+    *transport = Some(Transport { link, stage: Stage::Dialing(dial()) });
+    true
+}
+
+impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
+    /// Takes in what has arrived. Returns whether there may be more.
+    fn receive<M, I>(&mut self, machine: &mut M, io: &I, cx: &mut Context<'_>, now: Instant) -> bool
+    where
+        M: Machine,
+        I: Io<Stream = S>,
+    {
+        match &mut self.stage {
+            Stage::Gone => false,
+            Stage::Dialing(dial) => match Pin::new(dial).poll(cx) {
+                Poll::Pending => false,
+                Poll::Ready(Ok(stream)) => {
+                    self.stage = Stage::Open(Open::new(stream));
+                    machine.handle_connected(self.link, now);
+                    true
+                }
+                Poll::Ready(Err(error)) => self.fail(machine, &error, now),
+            },
+            Stage::Open(open) => match open.receive(self.link, machine, io, cx, now) {
+                Ok(is_busy) => is_busy,
+                Err(error) => self.fail(machine, &error, now),
+            },
+        }
+    }
+
+    /// Writes what there is to write. Returns whether there may be more.
+    fn send<M, I>(&mut self, machine: &mut M, io: &I, cx: &mut Context<'_>, now: Instant) -> bool
+    where
+        M: Machine,
+        I: Io<Stream = S>,
+    {
+        let Stage::Open(open) = &mut self.stage else { return false };
+        match open.send(self.link, machine, io, cx, now) {
+            Ok(is_busy) => is_busy,
+            Err(error) => self.fail(machine, &error, now),
+        }
+    }
+
+    fn fail(&mut self, machine: &mut impl Machine, error: &dyn fmt::Display, now: Instant) -> bool {
+        self.stage = Stage::Gone;
+        machine.handle_failure(self.link, error, now);
+        true
+    }
+}
+
+impl<S> Open<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, input: BytesMut::new(), appetite: Appetite::default(), is_stalled: false, output: None }
+    }
+
+    fn receive<M, I>(
+        &mut self,
+        link: LinkId,
+        machine: &mut M,
+        io: &I,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> io::Result<bool>
+    where
+        M: Machine,
+        I: Io<Stream = S>,
+    {
+        for _ in 0..READS_A_TURN {
+            if !machine.wants_input() {
+                self.is_stalled = true;
+                return Ok(false);
+            }
+            if core::mem::take(&mut self.is_stalled) {
+                machine.handle_input(link, &mut self.input, now);
+                continue;
+            }
+            let room = self.appetite.make_room(&mut self.input);
+            match io.poll_read(&mut self.stream, cx, &mut self.input) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
+                Poll::Ready(Ok(count)) => {
+                    self.appetite.note(count, room);
+                    machine.handle_input(link, &mut self.input, now);
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn send<M, I>(
+        &mut self,
+        link: LinkId,
+        machine: &mut M,
+        io: &I,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> io::Result<bool>
+    where
+        M: Machine,
+        I: Io<Stream = S>,
+    {
+        for _ in 0..WRITES_A_TURN {
+            let transmit = match &mut self.output {
+                Some(transmit) => transmit,
+                None => match machine.poll_transmit(link, now) {
+                    Some(transmit) => self.output.insert(transmit),
+                    None => return Ok(false),
+                },
+            };
+            let mut chunks = [IoSlice::new(&[]); CHUNKS_A_WRITE];
+            let count = transmit.chunks_vectored(&mut chunks);
+            match io.poll_write(&mut self.stream, cx, &chunks[..count]) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => transmit.advance(count),
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+            if !transmit.has_remaining() {
+                self.output = None;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// How much room to offer to a read: little while little comes, so that a thousand idle sessions cost next to nothing, and much
+/// under load, where each read is a system call.
+#[derive(Clone, Copy, Debug)]
+struct Appetite {
+    room: usize,
+    /// How many reads in a row have left most of the room unused.
+    small_reads: u32,
+}
+
+impl Default for Appetite {
+    fn default() -> Self {
+        Self { room: Self::LEAST, small_reads: 0 }
+    }
+}
+
+impl Appetite {
+    const LEAST: usize = 1024;
+    const MOST: usize = 256 * 1024;
+    const STEP: usize = 4;
+    const PATIENCE: u32 = 16;
+
+    /// Makes room at the end of `input`, and returns how much there is.
+    fn make_room(self, input: &mut BytesMut) -> usize {
+        if input.is_empty() && input.capacity() > Self::STEP * self.room {
+            *input = BytesMut::new();
+        }
+        let room = input.capacity() - input.len();
+        // More room means that what is there is moved. The machine has made room for the rest of a large frame, which shall
+        // stay where it is; a small beginning of one is worth it.
+        if room == 0 || (room < self.room / 2 && input.len() < self.room / 2) {
+            input.reserve(self.room);
+        }
+        input.capacity() - input.len()
+    }
+
+    fn note(&mut self, count: usize, room: usize) {
+        if count >= room {
+            self.room = (self.room * Self::STEP).min(Self::MOST);
+            self.small_reads = 0;
+        } else if count > self.room / Self::STEP {
+            self.small_reads = 0;
+        } else {
+            self.small_reads += 1;
+            if self.small_reads >= Self::PATIENCE {
+                self.room = (self.room / Self::STEP).max(Self::LEAST);
+                self.small_reads = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads so many bytes, as long as there are some, and takes them all; returns how many reads that took.
+    fn read(appetite: &mut Appetite, input: &mut BytesMut, mut bytes: usize) -> usize {
+        let mut reads = 0;
+        while bytes > 0 {
+            let room = appetite.make_room(input);
+            let count = bytes.min(room);
+            input.resize(count, 0);
+            appetite.note(count, room);
+            input.clear();
+            (bytes, reads) = (bytes - count, reads + 1);
+        }
+        reads
+    }
+
+    #[test]
+    fn appetite_grows_under_load_and_goes_when_there_is_little() {
+        let (mut appetite, mut input) = (Appetite::default(), BytesMut::new());
+        assert!(read(&mut appetite, &mut input, 1 << 20) < 10);
+        assert_eq!(appetite.room, Appetite::MOST);
+
+        for _ in 0..100 {
+            read(&mut appetite, &mut input, 20);
+        }
+
+        assert_eq!(appetite.room, Appetite::LEAST);
+        assert!(input.capacity() <= Appetite::STEP * Appetite::LEAST, "{} kept", input.capacity());
+    }
+
+    #[test]
+    fn the_beginning_of_a_large_frame_stays_where_it_is() {
+        let appetite = Appetite { room: Appetite::MOST, small_reads: 0 };
+        let mut input = BytesMut::with_capacity(1_000_000);
+        input.resize(999_000, 0);
+        let place = input.as_ptr();
+
+        let room = appetite.make_room(&mut input);
+
+        assert_eq!((room, input.as_ptr()), (1_000, place));
+    }
+
+    #[test]
+    fn there_is_always_room() {
+        let mut input = BytesMut::with_capacity(100_000);
+        input.resize(100_000, 0);
+
+        assert!(Appetite::default().make_room(&mut input) > 0);
+    }
+}

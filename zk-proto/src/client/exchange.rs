@@ -1,0 +1,206 @@
+//! What lies under the lock: the session, and everybody who waits for something from it.
+//!
+//! Requests go in at one end, what the session tells is distributed at the other: a reply to the slot of its request, a
+//! watch event to its watcher, a state to the log. That happens in the same lock in which the session learnt it, so nobody ever
+//! sees a reply before an event that comes before it.
+
+use core::task::Waker;
+
+use bytes::Bytes;
+
+use super::{
+    background::Chores,
+    ending::{OnExpiry, Phase},
+    places::Places,
+    requests::{Requests, Tag, WatchTag},
+    shared::Outbox,
+    slots::Key,
+    states::StateLog,
+    timer::Timers,
+    watcher::Watchers,
+};
+use crate::{
+    Instant, LinkId, Machine, Server,
+    session::{self, Cause, Event, State},
+};
+
+pub(super) type Session = session::Session<Tag, WatchTag>;
+
+/// A SASL step that the mechanism put off, as [`Event::Challenge`] has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Challenge {
+    /// The link that waits for the answer.
+    pub link: LinkId,
+    /// The server on the other side.
+    pub server: Server,
+    /// Its token; none at the beginning.
+    pub token: Option<Bytes>,
+}
+
+/// Everything under the lock.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) session: Session,
+    pub(super) requests: Requests,
+    pub(super) watchers: Watchers,
+    pub(super) states: StateLog,
+    pub(super) places: Places,
+    pub(super) timers: Timers,
+    pub(super) chores: Chores,
+    pub(super) challenge: Option<Challenge>,
+    pub(super) challenge_waker: Option<Waker>,
+    /// How the last attempt with each server failed.
+    pub(super) failures: Vec<(Server, String)>,
+    /// What the transport said about the link that is being given up.
+    complaint: Option<String>,
+    pub(super) phase: Phase,
+    pub(super) on_expiry: OnExpiry,
+    /// The driver, while it sleeps.
+    driver: Option<Waker>,
+    /// Something has changed since the driver last looked.
+    changed: bool,
+    /// The latest time that the driver has told.
+    now: Instant,
+}
+
+impl Exchange {
+    pub(super) fn new(session: Session, on_expiry: OnExpiry, watcher_queue: usize) -> Self {
+        let states = StateLog::new(session.state().clone());
+        Self {
+            session,
+            requests: Requests::default(),
+            watchers: Watchers::new(watcher_queue),
+            states,
+            places: Places::default(),
+            timers: Timers::new(),
+            chores: Chores::default(),
+            challenge: None,
+            challenge_waker: None,
+            failures: Vec::new(),
+            complaint: None,
+            phase: Phase::Open,
+            on_expiry,
+            driver: None,
+            changed: false,
+            now: Instant::ORIGIN,
+        }
+    }
+
+    /// Gives up a watch that nobody hears any more.
+    pub(super) fn unwatch(&mut self, watcher: Key, outbox: &mut Outbox) {
+        if let Some(watch) = self.watchers.remove(watcher, outbox) {
+            self.session.unwatch(watch);
+            self.places.call_first(outbox);
+            self.rouse(outbox);
+        }
+    }
+
+    /// Distributes what the session has to tell.
+    pub(super) fn settle(&mut self, outbox: &mut Outbox) {
+        let mut anything = false;
+        while let Some(event) = self.session.poll_event() {
+            anything = true;
+            match event {
+                Event::Reply { tag, result } => self.answer(tag, result, outbox),
+                Event::Watch { watch: WatchTag(watcher), event } => self.watchers.tell(watcher, event, outbox),
+                Event::State(state) => self.enter(state, outbox),
+                Event::LinkFailed { server, cause } => self.note_failure(server, &cause),
+                Event::Challenge { link, server, token } => {
+                    self.challenge = Some(Challenge { link, server, token });
+                    outbox.wake(self.challenge_waker.take());
+                }
+            }
+        }
+        if anything {
+            self.places.call_first(outbox);
+            self.drain();
+        }
+    }
+
+    fn enter(&mut self, state: State, outbox: &mut Outbox) {
+        let ended = match &state {
+            State::Ended(end) => Some(*end),
+            State::Connected { .. } => {
+                self.failures.clear();
+                None
+            }
+            State::Connecting | State::Suspended { .. } | State::PresumedLost => None,
+        };
+        self.states.push(state, outbox);
+        if let Some(end) = ended {
+            self.watchers.end(end, outbox);
+            self.places.end(end, outbox);
+            self.succeed(end, outbox);
+            self.rouse(outbox);
+        }
+    }
+
+    fn note_failure(&mut self, server: Server, cause: &Cause) {
+        let text = match (cause, self.complaint.take()) {
+            (Cause::Hangup, Some(complaint)) => complaint,
+            (cause, _) => cause.to_string(),
+        };
+        self.failures.retain(|(known, _)| !known.same_place(&server));
+        // The list of servers may change for ever; the failures of old ones are of no interest.
+        if self.failures.len() >= self.session.config().servers.len() {
+            self.failures.remove(0);
+        }
+        self.failures.push((server, text));
+    }
+
+    /// Tells the session that a link is gone, with what the transport said about it.
+    pub(super) fn handle_failure(&mut self, link: LinkId, complaint: String, now: Instant, outbox: &mut Outbox) {
+        self.complaint = Some(complaint);
+        self.session.handle_disconnected(link, now);
+        self.settle(outbox);
+        self.complaint = None;
+    }
+
+    /// Handles what is due.
+    pub(super) fn handle_timeout(&mut self, outbox: &mut Outbox) {
+        self.timers.handle(self.now, outbox);
+        self.handle_drain_timeout();
+        self.session.handle_timeout(self.now);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.session.poll_timeout(), self.timers.deadline(self.now), self.drain_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns the latest time that the driver has told.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Notes the time.
+    pub(super) fn see(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Makes the driver look, now if it sleeps and otherwise before it goes to sleep.
+    pub(super) fn rouse(&mut self, outbox: &mut Outbox) {
+        match self.driver.take() {
+            Some(driver) => outbox.wake(Some(driver)),
+            None => self.changed = true,
+        }
+    }
+
+    /// Notes that the driver does not sleep, and gives its waker back.
+    pub(super) fn driver_awake(&mut self, waker: &mut Option<Waker>, outbox: &mut Outbox) {
+        if let Some(driver) = self.driver.take() {
+            outbox.discard(waker.replace(driver));
+        }
+    }
+
+    /// Lets the driver go to sleep, and returns false, if there is something that it has not seen.
+    pub(super) fn driver_asleep(&mut self, waker: &mut Option<Waker>) -> bool {
+        if core::mem::take(&mut self.changed) || self.chores.is_due() {
+            return false;
+        }
+        core::mem::swap(&mut self.driver, waker);
+        true
+    }
+}

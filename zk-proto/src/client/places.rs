@@ -1,0 +1,86 @@
+//! The queue of callers for whom the session had no place.
+//!
+//! First come, first served: while anybody waits, newcomers queue up behind. Only the first of the queue is woken, and when
+//! it has got its place, or leaves, it wakes the next.
+
+use core::task::Waker;
+use std::collections::BTreeMap;
+
+use super::shared::Outbox;
+use crate::session::End;
+
+/// A place in the queue; smaller is earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    queue: BTreeMap<Ticket, Option<Waker>>,
+    /// Those who queued up for a session that is over, and have not been told yet.
+    ended: BTreeMap<Ticket, End>,
+    next: u64,
+}
+
+/// How it stands with a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It may try.
+    Now,
+    /// Others come first.
+    Later,
+    /// The session for which it queued up is over.
+    Never(End),
+}
+
+impl Places {
+    /// Returns whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Queues up.
+    pub(super) fn join(&mut self) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.queue.insert(ticket, None);
+        ticket
+    }
+
+    /// Returns whose turn it is.
+    pub(super) fn turn(&self, ticket: Ticket) -> Turn {
+        match (self.ended.get(&ticket), self.queue.first_key_value()) {
+            (Some(end), _) => Turn::Never(*end),
+            (None, Some((first, _))) if *first < ticket => Turn::Later,
+            (None, _) => Turn::Now,
+        }
+    }
+
+    /// Returns the place for the waker of a ticket.
+    pub(super) fn waker(&mut self, ticket: Ticket) -> &mut Option<Waker> {
+        self.queue.get_mut(&ticket).expect("a ticket is in the queue until it leaves")
+    }
+
+    /// Wakes the first of the queue: there may be a place.
+    pub(super) fn call_first(&mut self, outbox: &mut Outbox) {
+        if let Some(mut first) = self.queue.first_entry() {
+            outbox.wake(first.get_mut().take());
+        }
+    }
+
+    /// Leaves the queue, with or without having got a place.
+    pub(super) fn leave(&mut self, ticket: Ticket, outbox: &mut Outbox) {
+        self.ended.remove(&ticket);
+        if let Some(waker) = self.queue.remove(&ticket) {
+            outbox.discard(waker);
+            self.call_first(outbox);
+        }
+    }
+
+    /// Tells everybody that the session for which they queued up is over.
+    pub(super) fn end(&mut self, end: End, outbox: &mut Outbox) {
+        for (ticket, waker) in core::mem::take(&mut self.queue) {
+            self.ended.insert(ticket, end);
+            outbox.wake(waker);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Values under small keys, in memory that is used again.
+//!
+//! Everybody who waits has a slot: taking one costs no allocation once the table has grown to the size that the traffic
+//! needs. A key says which use of a slot it means, so that an old one finds nothing instead of somebody else's value.
+
+/// Names a value in [`Slots`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    index: u32,
+    use_number: u32,
+}
+
+/// A table of values.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    slots: Vec<Slot<T>>,
+    /// The first of the free slots, each of which names the next.
+    free: Option<u32>,
+    len: usize,
+    uses: u32,
+}
+
+#[derive(Debug)]
+enum Slot<T> {
+    Free { next: Option<u32> },
+    Taken { use_number: u32, value: T },
+}
+
+/// A table with room for more than so many values is given back when the last one leaves.
+const KEPT_SLOTS: usize = 1024;
+
+impl<T> Slots<T> {
+    pub(super) const fn new() -> Self {
+        Self { slots: Vec::new(), free: None, len: 0, uses: 0 }
+    }
+
+    /// Adds a value.
+    pub(super) fn insert(&mut self, value: T) -> Key {
+        self.insert_with(|_| value)
+    }
+
+    /// Adds a value that knows its key.
+    pub(super) fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
+        self.uses = self.uses.wrapping_add(1);
+        self.len += 1;
+        let use_number = self.uses;
+        let index = self.free.unwrap_or_else(|| u32::try_from(self.slots.len()).expect("fewer than 2^32 waiters"));
+        let key = Key { index, use_number };
+        let taken = Slot::Taken { use_number, value: make(key) };
+        match self.slots.get_mut(index as usize) {
+            Some(slot) => {
+                let Slot::Free { next } = core::mem::replace(slot, taken) else {
+                    unreachable!("the list is of free ones")
+                };
+                self.free = next;
+            }
+            None => self.slots.push(taken),
+        }
+        key
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
+        match self.slots.get(key.index as usize)? {
+            Slot::Taken { use_number, value } if *use_number == key.use_number => Some(value),
+            Slot::Taken { .. } | Slot::Free { .. } => None,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        match self.slots.get_mut(key.index as usize)? {
+            Slot::Taken { use_number, value } if *use_number == key.use_number => Some(value),
+            Slot::Taken { .. } | Slot::Free { .. } => None,
+        }
+    }
+
+    /// Takes a value out.
+    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+        self.get(key)?;
+        let slot = core::mem::replace(&mut self.slots[key.index as usize], Slot::Free { next: self.free });
+        let Slot::Taken { value, .. } = slot else { unreachable!("it was just there") };
+        self.free = Some(key.index);
+        self.len -= 1;
+        if self.len == 0 && self.slots.capacity() > KEPT_SLOTS {
+            self.slots = Vec::new();
+            self.free = None;
+        }
+        Some(value)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Taken { value, .. } => Some(value),
+            Slot::Free { .. } => None,
+        })
+    }
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_finds_its_value_until_that_is_taken_out() {
+        let mut slots = Slots::new();
+        let (a, b) = (slots.insert('a'), slots.insert('b'));
+
+        assert_eq!(slots.remove(a), Some('a'));
+
+        assert_eq!((slots.get(a), slots.get(b)), (None, Some(&'b')));
+        assert_eq!(slots.remove(a), None);
+    }
+
+    #[test]
+    fn a_slot_is_used_again_under_another_key() {
+        let mut slots = Slots::new();
+        let old = slots.insert('a');
+        slots.remove(old);
+
+        let new = slots.insert('b');
+
+        assert_eq!(old.index, new.index);
+        assert_eq!(slots.get(old), None);
+        assert_eq!(slots.get_mut(new), Some(&mut 'b'));
+    }
+
+    #[test]
+    fn the_memory_of_a_crowd_is_given_back_and_its_keys_stay_dead() {
+        let mut slots = Slots::new();
+        let crowd: Vec<Key> = (0..5_000).map(|n| slots.insert(n)).collect();
+
+        crowd.iter().for_each(|key| assert!(slots.remove(*key).is_some()));
+        let newcomer = slots.insert(-1);
+
+        assert!(slots.slots.capacity() < KEPT_SLOTS);
+        assert!(crowd.iter().all(|key| slots.get(*key).is_none()));
+        assert_eq!(slots.values_mut().count(), 1);
+        assert_eq!(slots.get(newcomer), Some(&-1));
+    }
+}

@@ -1,0 +1,126 @@
+//! What to tell a server so that it has all watches again.
+
+use alloc::sync::Arc;
+use core::ops::Bound;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{List, Registry, Stage, Watch, bit};
+use crate::{
+    Zxid,
+    code::OpCode,
+    request::WatchKind,
+    wire::{Encoder, Text},
+};
+
+/// One frame's worth of watches to set again, without header.
+#[derive(Debug)]
+pub(in super::super) struct Chunk {
+    pub(in super::super) op: OpCode,
+    pub(in super::super) body: Bytes,
+}
+
+/// How far a replay has come.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct ReplayCursor {
+    pass: Pass,
+    /// Up to this path, and so many of its kinds.
+    at: Option<(Arc<str>, usize)>,
+}
+
+/// Servers before 3.9 set the lists of a frame in their order, and the last one wins: a recursive watch would wipe a watch on
+/// children of the same path. So these come in frames of their own, behind all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pass {
+    #[default]
+    Most,
+    ChildrenBesideRecursive,
+}
+
+impl Pass {
+    /// Returns which of a path's watches belong into this pass, as a set of kinds.
+    fn takes(self, kinds: u8) -> u8 {
+        const BOTH: u8 = 1 << WatchKind::Child as u8 | 1 << WatchKind::PersistentRecursive as u8;
+        let late = if kinds & BOTH == BOTH { bit(WatchKind::Child) } else { 0 };
+        match self {
+            Self::Most => kinds & !late,
+            Self::ChildrenBesideRecursive => late,
+        }
+    }
+}
+
+impl<W: Clone> Registry<W> {
+    /// Returns the next frame of watches to set again, or `None` when all have been.
+    ///
+    /// A frame with its header stays below `limit_bytes`, unless a single path is longer than that.
+    pub(in super::super) fn next_chunk(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        relative: Zxid,
+        limit_bytes: usize,
+    ) -> Option<Chunk> {
+        let chunk = self.next_chunk_of_pass(cursor, relative, limit_bytes);
+        if chunk.is_some() || cursor.pass != Pass::Most || self.recursive == 0 {
+            return chunk;
+        }
+        *cursor = ReplayCursor { pass: Pass::ChildrenBesideRecursive, at: None };
+        self.next_chunk_of_pass(cursor, relative, limit_bytes)
+    }
+
+    fn next_chunk_of_pass(&mut self, cursor: &mut ReplayCursor, relative: Zxid, limit_bytes: usize) -> Option<Chunk> {
+        // Header (8), zxid (8) and five counts (20), and the length in front.
+        let mut room = limit_bytes.saturating_sub(40);
+        let mut lists: [(i32, BytesMut); 5] = Default::default();
+        let (begun, done) = cursor.at.clone().unzip();
+        let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
+        for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
+            let mut kinds: u8 = 0;
+            for slot in watches.slots.as_slice() {
+                if let Some(Watch { kind, stage: Stage::Set(_), .. }) = &self.slots[*slot as usize].watch {
+                    kinds |= bit(*kind);
+                }
+            }
+            let kinds = cursor.pass.takes(kinds);
+            let done = done.filter(|_| begun.as_ref() == Some(path)).unwrap_or(0);
+            let (cost, mut left) = (4 + path.len(), None);
+            for kind in WatchKind::ALL.into_iter().skip(done).filter(|kind| kinds & bit(*kind) != 0) {
+                if cost > room && lists.iter().any(|(count, _)| *count > 0) {
+                    left = Some(kind as usize);
+                    break;
+                }
+                room = room.saturating_sub(cost);
+                let (count, list) = &mut lists[kind as usize];
+                *count += 1;
+                Encoder::new(list).text(path);
+                watches.on_server |= List::of(kind).bit();
+            }
+            cursor.at = Some((path.clone(), left.unwrap_or(WatchKind::ALL.len())));
+            if left.is_some() {
+                break;
+            }
+        }
+        if lists.iter().all(|(count, _)| *count == 0) {
+            return None;
+        }
+        let persistent = lists[3].0 + lists[4].0 > 0;
+        let mut body = BytesMut::with_capacity(28 + lists.iter().map(|(_, list)| list.len()).sum::<usize>());
+        body.put_i64(relative.0);
+        for (count, list) in &lists[..if persistent { 5 } else { 3 }] {
+            body.put_i32(*count);
+            body.put_slice(list);
+        }
+        let op = if persistent { OpCode::SetWatches2 } else { OpCode::SetWatches };
+        Some(Chunk { op, body: body.freeze() })
+    }
+}
+
+/// Writes the record that sets a watch on the children of one path again.
+pub(in super::super) fn child_again(path: &str, relative: Zxid, out: &mut Encoder<'_>) {
+    let watches = crate::record::SetWatches {
+        relative_zxid: relative,
+        data_watches: Some(Default::default()),
+        exist_watches: Some(Default::default()),
+        child_watches: Some(alloc::vec![Some(Text::from(path))]),
+    };
+    out.put(&watches);
+}

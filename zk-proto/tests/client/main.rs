@@ -1,0 +1,10 @@
+//! The client half in virtual time, against a server of a few lines.
+#![cfg(feature = "client")]
+
+mod background;
+mod driving;
+mod requests;
+mod sessions;
+mod support;
+mod threads;
+mod watchers;

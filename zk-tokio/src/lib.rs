@@ -1,0 +1,126 @@
+//! A ZooKeeper client for tokio.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), zk_tokio::Error> {
+//! let client = zk_tokio::connect("zk1:2181,zk2:2181,zk3:2181/app").await?;
+//! let (path, _) = client.create("/job-", b"x").ephemeral().sequential().await?;
+//! let (data, stat, mut watcher) = client.get_data(&path).watch().await?;
+//! client.set_data(&path, b"y").version(stat.version).await?;
+//! println!("{data:?} was replaced: {:?}", watcher.changed().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`connect`] takes everything by default, [`builder`] lets one choose. What can be done with a [`Client`] is the same under
+//! every runtime and comes from [`zk_proto`], which is re-exported here as far as its users need it; this crate adds a socket, a
+//! timer and a task. It runs on both of tokio's runtimes, current-thread and multi-thread, with IO and time enabled.
+
+mod io;
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+};
+
+pub use zk_proto::{
+    AuthInfo, Backoff, Config, ConnectString, ConnectStringError, Credentials, Instant, Limits, Root, Server, Servers,
+    SessionId, Zxid, acl,
+    client::{
+        Background, Call, Challenge, Client, ConnectFailure, Driver, Error, OnExpiry, Pending, Sleep, States, WatchEnd,
+        Watcher,
+    },
+    code::{self, AddWatchMode, CreateMode, ErrorCode},
+    path, record,
+    record::{Acl, Stat},
+    request, sasl,
+    session::{self, End, Sent, State, WatchedEvent, WatchedEventKind},
+};
+
+pub use crate::io::TokioIo;
+
+/// How a client is to be, before it is made; see [`builder`].
+pub type Builder = zk_proto::client::Builder<Tokio>;
+
+/// Connects to an ensemble, `host:port,host:port/chroot`, with defaults for all the rest, and waits until a server serves the
+/// session.
+///
+/// # Errors
+///
+/// When the text is not a [`ConnectString`], or no session could be had within 30 s: then the error names the cause for
+/// each server.
+///
+/// # Panics
+///
+/// When it is awaited outside of a runtime.
+pub async fn connect(servers: &str) -> Result<Client, Error> {
+    builder(servers)?.connect().await
+}
+
+/// Begins with servers and chroot, and defaults for all that can be chosen. The end is
+/// [`connect`](zk_proto::client::Builder::connect).
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example() -> Result<(), zk_tokio::Error> {
+/// let client = zk_tokio::builder("localhost/app")?.session_timeout(Duration::from_secs(6)).connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// When the text is not a [`ConnectString`].
+pub fn builder(servers: &str) -> Result<Builder, ConnectStringError> {
+    Ok(zk_proto::client::Builder::new(servers)?.with_runtime(Tokio))
+}
+
+/// Begins with a configuration; see [`builder`].
+pub fn builder_from_config(config: Config) -> Builder {
+    zk_proto::client::Builder::from_config(config).with_runtime(Tokio)
+}
+
+/// Drives a driver on tokio, for those who want to choose where: in a task of one's own, on another runtime, beside something else.
+/// Returns how the session ended.
+pub fn drive(driver: Driver) -> impl Future<Output = End> + Send {
+    zk_proto::client::drive(driver, TokioIo::new())
+}
+
+/// The runtime that a [`Builder`] of this crate starts its driver on: the one that it is called on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokio;
+
+impl zk_proto::client::Runtime for Tokio {
+    /// From the standard library's random hash keys, which come from the system.
+    fn seed(&self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        for (index, word) in seed.chunks_exact_mut(8).enumerate() {
+            word.copy_from_slice(&RandomState::new().hash_one(index).to_ne_bytes());
+        }
+        seed
+    }
+
+    fn start(&self, driver: Driver) {
+        tokio::spawn(drive(driver));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_awaited_can_move_between_threads() {
+        fn assert_send<T: Send>(_: &T) {}
+        fn assert_both<T: Send + Sync>() {}
+        assert_send(&connect("localhost"));
+        assert_both::<Client>();
+        assert_both::<Watcher>();
+        assert_both::<Pending<()>>();
+    }
+
+    #[test]
+    fn seeds_are_all_different() {
+        use zk_proto::client::Runtime;
+        assert_ne!(Tokio.seed(), Tokio.seed());
+    }
+}
