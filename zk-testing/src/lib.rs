@@ -2,6 +2,14 @@
 //!
 //! [`ensemble`] starts real ZooKeeper servers as child processes, alone or as an ensemble, and breaks them on demand:
 //! kill, pause, restart, partition. It knows nothing about any client library, so a test can use whichever it likes.
+//!
+//! [`server`] is a ZooKeeper server in memory, as a pure machine of bytes and time, and [`TestServer`] serves it on a port
+//! of the loopback interface: the same answers in a millisecond, without Java, and with faults on demand.
 
 #[cfg(unix)]
 pub mod ensemble;
+pub mod server;
+pub mod test_server;
+
+pub use server::Server;
+pub use test_server::TestServer;

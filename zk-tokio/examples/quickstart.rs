@@ -1,20 +1,26 @@
 //! A tour of the client in one program: nodes, versions, watches, a multi.
 //!
 //! ```text
-//! ZK_SERVERS=localhost:2181 cargo run --example quickstart
+//! cargo run -q -p zk-tokio --example quickstart                              # on a server in memory
+//! ZK_SERVERS=localhost:2181 cargo run -q -p zk-tokio --example quickstart    # on yours
 //! ```
 
 use std::{env, process::ExitCode, time::Duration};
 
+use zk_testing::TestServer;
 use zk_tokio::{AddWatchMode, Client, CreateMode, Error, ErrorCode, State, request::Create2};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Ok(servers) = env::var("ZK_SERVERS") else {
-        eprintln!("set ZK_SERVERS to a list of servers, such as ZK_SERVERS=localhost:2181");
-        return ExitCode::from(2);
+    let outcome = match env::var("ZK_SERVERS") {
+        Ok(servers) => run(&servers).await,
+        Err(_) => {
+            let server = TestServer::start().expect("a port of the loopback interface is free");
+            println!("server        in memory, on {} (set ZK_SERVERS to use yours)", server.connect_string());
+            run(&server.connect_string()).await
+        }
     };
-    match run(&servers).await {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

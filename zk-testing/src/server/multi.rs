@@ -1,0 +1,104 @@
+//! multi: what its operations mean, and how its results are told.
+//!
+//! The real server reads the operations of a multi into classes of its client first, which decide by the mode, not by the
+//! header, what kind of create each one is. That is where a few oddities come from, and where 3.8 and 3.9 differ.
+
+use zk_proto::{
+    code::{CreateMode, ErrorCode, OpCode},
+    record::{CreateRequest, MultiEntry, MultiOp, MultiRequest},
+};
+
+use super::{
+    answer::Answer,
+    options::{Options, Version},
+    prepare::{Change, Create, Kind, Operation},
+};
+
+/// Why a whole multi is refused, and whether that uses a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    WithZxid,
+    WithoutZxid,
+}
+
+/// Returns whether this can stand in a multi or a multiRead at all.
+pub(super) fn is_sub_operation(op: &MultiOp) -> bool {
+    let is_write = matches!(
+        op,
+        MultiOp::Create(_) | MultiOp::CreateTtl(_) | MultiOp::Delete(_) | MultiOp::SetData(_) | MultiOp::Check(_)
+    );
+    is_write || matches!(op, MultiOp::GetData(_) | MultiOp::GetChildren(_))
+}
+
+/// Returns the operations of a multi.
+///
+/// # Errors
+///
+/// When one of them cannot stand in a multi.
+pub(super) fn operations(request: MultiRequest, options: &Options) -> Result<Vec<Operation>, Refusal> {
+    let operations: Vec<_> =
+        request.entries.into_iter().map(|entry| operation(entry, options)).collect::<Result<_, _>>()?;
+    // Real servers look at all paths before they begin, and stumble over null.
+    if operations.iter().any(Operation::has_null_path) { Err(Refusal::WithZxid) } else { Ok(operations) }
+}
+
+fn operation(entry: MultiEntry<MultiOp>, options: &Options) -> Result<Operation, Refusal> {
+    let op = entry.header.op;
+    Ok(match entry.body {
+        MultiOp::Create(request) => Operation::Create(create(op, request, options.version)?),
+        MultiOp::CreateTtl(request) => {
+            // Without a TTL in the mode it is a plain create, and the TTL is dropped.
+            let (kind, ttl) = match request.mode {
+                mode if mode.has_ttl() => (Kind::Ttl, request.ttl),
+                CreateMode::Container => (Kind::Container, -1),
+                _ => (Kind::Plain, -1),
+            };
+            let (path, data, acl, mode) = (request.path, request.data, request.acl, request.mode);
+            Operation::Create(Create { kind, path, data, acl, mode, ttl })
+        }
+        MultiOp::Delete(request) => Operation::Delete(request),
+        MultiOp::SetData(request) => Operation::SetData(request),
+        MultiOp::Check(request) => Operation::Check(request),
+        _ => return Err(Refusal::WithZxid),
+    })
+}
+
+/// Returns what create, create2 or createContainer means.
+fn create(op: OpCode, request: CreateRequest, version: Version) -> Result<Create, Refusal> {
+    let CreateRequest { path, data, acl, mode } = request;
+    if mode.has_ttl() {
+        return Err(Refusal::WithZxid);
+    }
+    let kind = match (version, op) {
+        _ if mode == CreateMode::Container => Kind::Container,
+        (Version::V3_8, _) => Kind::Plain,
+        (Version::V3_9, _) if matches!(mode, CreateMode::Unknown(_)) => return Err(Refusal::WithZxid),
+        (Version::V3_9, _) if acl.is_none() => return Err(Refusal::WithoutZxid),
+        (Version::V3_9, OpCode::Create2) => Kind::WithStat,
+        (Version::V3_9, OpCode::CreateContainer) => Kind::Container,
+        (Version::V3_9, _) => Kind::Plain,
+    };
+    Ok(Create { kind, path, data, acl, mode, ttl: -1 })
+}
+
+/// Returns the type of the result of a change, which follows from what was done.
+pub(super) fn result_type(change: &Change) -> OpCode {
+    match change {
+        Change::Create { kind: Kind::Plain, .. } => OpCode::Create,
+        Change::Create { kind: Kind::WithStat | Kind::Container | Kind::Ttl, .. } => OpCode::Create2,
+        Change::Delete { .. } => OpCode::Delete,
+        Change::SetData { .. } => OpCode::SetData,
+        Change::SetAcl { .. } => OpCode::SetAcl,
+        Change::Check => OpCode::Check,
+    }
+}
+
+/// Returns the results of a multi of `len` operations of which one failed: nothing was done, so all of them are errors.
+pub(super) fn failed(len: usize, at: usize, error: ErrorCode) -> Answer<'static> {
+    let result = |position: usize| match position.cmp(&at) {
+        std::cmp::Ordering::Less => ErrorCode::Ok,
+        std::cmp::Ordering::Equal => error,
+        std::cmp::Ordering::Greater => ErrorCode::RuntimeInconsistency,
+    };
+    Answer::Multi((0..len).map(|position| (OpCode::Error, Answer::Error(result(position)))).collect())
+}
