@@ -24,7 +24,8 @@ pub struct Config {
     /// then.
     pub read_only: bool,
     /// How long a link may take from dialling to the server's answer, TLS and SASL included. Default: the session timeout
-    /// divided by the number of servers, but at least 1 s and at most half of the session timeout.
+    /// divided by the number of servers or by 4, whichever is more, but at least 1 s where that is not more than a quarter of
+    /// the session timeout.
     pub link_timeout: Option<Duration>,
     /// How long to wait between dials.
     pub backoff: Backoff,

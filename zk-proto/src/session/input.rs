@@ -232,9 +232,13 @@ impl<T, W: Clone> Session<T, W> {
                 let removal = self.watches.set_again(path, kind);
                 self.remove_from_server(removal);
             }
+            (Internal::ChildAgain(path), _) => {
+                let removal = self.watches.set_again(path, WatchKind::Child);
+                self.remove_from_server(removal);
+            }
             // The watch may be gone already, or be of a kind that the server cannot name: nobody hears it in any case.
             (Internal::RemoveWatches | Internal::AddWatch(..), _) => {}
-            (Internal::SetWatches { .. } | Internal::ChildAgain(_) | Internal::Auth(_), _) => {}
+            (Internal::SetWatches { .. } | Internal::Auth(_), _) => {}
         }
         Ok(())
     }

@@ -17,8 +17,9 @@ pub(super) fn silence_deadline(timeout: Duration, heard: Instant) -> Instant {
 
 /// Returns how long a link may take from dialling to being ready.
 pub(super) fn link_timeout(config: &Config, timeout: Duration, servers: usize) -> Duration {
-    let share = timeout / u32::try_from(servers).unwrap_or(u32::MAX).max(1);
-    let default = share.max(Duration::from_secs(1)).min(timeout / 2);
+    // A server that accepts and says nothing must not use up what a session has left when its link is lost, a third.
+    let share = timeout / u32::try_from(servers).unwrap_or(u32::MAX).max(4);
+    let default = share.max(Duration::from_secs(1).min(timeout / 4));
     config.link_timeout.unwrap_or(default).max(Duration::from_millis(1))
 }
 
@@ -53,8 +54,10 @@ mod tests {
     #[test]
     fn a_link_gets_its_share_of_the_timeout_within_reason() {
         let seconds = Duration::from_secs;
-        for (timeout, servers, expected) in [(30, 3, 10), (30, 1, 15), (10, 50, 1), (1, 3, 0)] {
-            let expected = if expected == 0 { Duration::from_millis(500) } else { seconds(expected) };
+        for (timeout, servers, expected_ms) in
+            [(30, 10, 3_000), (30, 3, 7_500), (30, 1, 7_500), (10, 50, 1_000), (1, 3, 250), (1, 50, 250)]
+        {
+            let expected = Duration::from_millis(expected_ms);
             assert_eq!(link_timeout(&config(), seconds(timeout), servers), expected, "{timeout} s, {servers} servers");
         }
         let config = Config { link_timeout: Some(Duration::ZERO), ..config() };

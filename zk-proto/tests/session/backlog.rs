@@ -8,7 +8,7 @@ use zk_proto::{
     session::{Refusal, RequestId},
 };
 
-use crate::support::{Greeting, Pair, data, reply, settings};
+use crate::support::{Act, Greeting, Pair, data, reply, settings};
 
 #[test]
 fn requests_that_were_not_handed_out_survive_lost_links_and_keep_their_order() {
@@ -30,7 +30,7 @@ fn requests_that_were_not_handed_out_survive_lost_links_and_keep_their_order() {
 
 #[test]
 fn what_is_in_flight_fails_alike_however_the_link_is_lost() {
-    let ways: [(&str, fn(&mut Pair)); 3] = [
+    let ways: [(&str, Act); 3] = [
         ("Hangup", Pair::cut),
         ("Silence", |pair| pair.pass(std::time::Duration::from_secs(20))),
         ("Violation(Unasked(-4))", |pair| pair.send(&reply(-4, 0, Default::default(), &[]))),
@@ -137,7 +137,7 @@ fn no_more_requests_are_unanswered_than_the_limit_allows() {
     let mut config = settings();
     config.limits.in_flight_requests = 3;
     let mut pair = Pair::connected_with(config);
-    (0..5).for_each(|_| drop(pair.submit(&GetData::new("/a"), 'a')));
+    (0..5).for_each(|_| _ = pair.submit(&GetData::new("/a"), 'a'));
 
     let asked = pair.asked();
     assert_eq!((asked.len(), pair.session().in_flight_len(), pair.session().backlog_len()), (3, 3, 2));

@@ -9,7 +9,7 @@ use zk_proto::{
     session::{End, Refusal, State, SubmitOptions},
 };
 
-use crate::support::{Greeting, Pair, data, event, reply, servers, settings, settings_with, stat};
+use crate::support::{Act, Greeting, Pair, data, event, reply, servers, settings, settings_with, stat};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -209,9 +209,9 @@ fn closing_twice_closes_once() {
 
 #[test]
 fn without_a_link_that_is_up_closing_ends_the_session_at_once() {
-    let phases: [(&str, fn(&mut Pair)); 3] = [
+    let phases: [(&str, Act); 3] = [
         ("offline", |_| ()),
-        ("dialing", |pair| drop(pair.dial())),
+        ("dialing", |pair| _ = pair.dial()),
         ("open", |pair| {
             pair.dial();
             pair.open();

@@ -5,6 +5,7 @@ use bytes::{Buf, BytesMut};
 use zk_proto::{
     AuthInfo, Machine,
     code::{ErrorCode, EventType},
+    record::AuthPacket,
     request::{AddWatch, GetData},
 };
 
@@ -144,6 +145,10 @@ fn nothing_secret_shows() {
     pair.open();
     let link = pair.link_id();
     shown.push(pair.app(|session| format!("{:?}", session.poll_transmit(link, now).map(seen))));
+    pair.cut();
+    shown.push(format!("{:?}", pair.knock()));
+    pair.send(&Greeting::default().frame());
+    shown.push(format!("{:?}", pair.ask().record::<AuthPacket>()));
     shown.push(format!("{:?}", zk_proto::sasl::Step::Send("hidden".into())));
     shown.push(format!("{:?}", zk_proto::sasl::Step::SendLast("hidden".into())));
 

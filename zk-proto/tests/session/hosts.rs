@@ -93,7 +93,7 @@ fn a_link_that_was_lost_before_anything_was_answered_did_not_work() {
 #[test]
 fn a_link_may_take_its_share_of_the_timeout() {
     for (list, timeout, limit, expected) in
-        [("a,b,c", 30, None, 10), ("a", 30, None, 15), ("a,b,c,d,e,f,g,h,i,j", 6, None, 1), ("a", 30, Some(2), 2)]
+        [("a,b,c,d,e", 30, None, 6), ("a", 28, None, 7), ("a,b,c,d,e,f,g,h,i,j", 6, None, 1), ("a", 30, Some(2), 2)]
     {
         let mut config = config(list);
         config.session_timeout = Duration::from_secs(timeout);

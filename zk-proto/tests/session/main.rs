@@ -14,6 +14,7 @@ mod rejected;
 mod removal;
 mod replay;
 mod replies;
+mod requests;
 mod resend;
 mod secure;
 mod support;

@@ -77,6 +77,38 @@ fn on_an_old_server_a_watch_on_children_is_set_again_behind_a_recursive_watch() 
 }
 
 #[test]
+fn on_an_old_server_a_persistent_watch_beside_a_recursive_one_still_hears_of_its_children() {
+    let persistent = AddWatch { path: "/a", mode: AddWatchMode::Persistent };
+    let recursive = AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive };
+    for recursive_first in [false, true] {
+        let mut pair = Pair::connected();
+        let (first, second) = if recursive_first { (&recursive, &persistent) } else { (&persistent, &recursive) };
+        pair.watch(first, '1', if recursive_first { "tree" } else { "node" });
+        let other = pair.watch(second, '2', if recursive_first { "node" } else { "tree" });
+        let asked = pair.asked();
+        let last = asked.last().unwrap().record::<AddWatchRequest>();
+        assert_eq!(last.mode, AddWatchMode::PersistentRecursive, "the recursive mode has to be the last");
+        asked.iter().for_each(|asked| pair.answer(asked, &[]));
+        pair.told();
+
+        for kind in [EventType::NodeCreated, EventType::NodeDeleted] {
+            pair.send(&event(kind, "/a/child", OLD));
+            assert_eq!(pair.told(), [format!("tree: {kind:?} /a/child"), "node: NodeChildrenChanged /a".into()]);
+        }
+        pair.send(&event(EventType::NodeCreated, "/a/child/below", OLD));
+        assert_eq!(pair.told(), ["tree: NodeCreated /a/child/below"]);
+
+        // A server that has the recursive mode still, because a removal by type would hit both, still needs this.
+        if !recursive_first {
+            give_up(&mut pair, other);
+            assert_eq!(pair.ops(), []);
+            pair.send(&event(EventType::NodeCreated, "/a/child", OLD));
+            assert_eq!(pair.told(), ["node: NodeChildrenChanged /a"]);
+        }
+    }
+}
+
+#[test]
 fn on_a_new_server_they_are_kept_apart_and_nothing_is_set_again() {
     let mut pair = new_server();
     confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
@@ -119,6 +151,17 @@ fn on_an_old_server_a_removal_by_type_would_hit_the_persistent_watch_and_is_not_
     assert_eq!(pair.ops(), []);
     give_up(&mut pair, stays);
     assert_removes(&pair.ask(), WatcherType::Any);
+}
+
+#[test]
+fn on_an_old_server_a_removal_by_type_would_hit_a_persistent_watch_that_is_on_its_way_too() {
+    let mut pair = Pair::connected();
+    confirmed(&mut pair, &GetData::new("/a"), "data");
+    let child = confirmed(&mut pair, &GetChildren::new("/a"), "child");
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::Persistent }, 'p', "stays");
+    give_up(&mut pair, child);
+
+    assert_eq!(pair.ops(), [OpCode::AddWatch]);
 }
 
 #[test]
@@ -191,6 +234,20 @@ fn a_child_watch_wipes_a_persistent_one_likewise() {
     confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
     pair.watch(&GetChildren::new("/a"), 'c', "once");
     assert_eq!(pair.ops(), [OpCode::GetChildren, OpCode::AddWatch]);
+}
+
+#[test]
+fn a_child_watch_that_is_set_again_although_its_request_was_lost_is_taken_off() {
+    let mut pair = Pair::connected();
+    pair.watch(&GetChildren::new("/a"), 'c', "once");
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, 'd', "deep");
+    assert_eq!(pair.ops(), [OpCode::GetChildren, OpCode::AddWatch, OpCode::SetWatches]);
+
+    pair.reconnect();
+
+    assert_eq!(pair.told(), ["c: Lost", "d: Lost", "Suspended(Hangup)", "Connected resumed"]);
+    pair.answer_next(&[]);
+    assert_removes(&pair.ask(), WatcherType::Any);
 }
 
 fn new_server() -> Pair {

@@ -91,6 +91,19 @@ fn a_watch_given_up_at_a_lost_link_is_not_set_again() {
 }
 
 #[test]
+fn a_watch_that_was_set_again_after_a_reconnect_is_taken_off_like_any_other() {
+    let mut pair = Pair::connected();
+    let watch = confirmed(&mut pair, &GetData::new("/a"), "w");
+    pair.reconnect();
+    pair.told();
+    pair.answer_next(&[]);
+
+    give_up(&mut pair, watch);
+
+    assert_removes(&pair.ask(), "/a", WatcherType::Any);
+}
+
+#[test]
 fn a_removal_that_a_lost_link_overtakes_is_not_made_up_for() {
     let mut pair = Pair::connected();
     let in_flight = confirmed(&mut pair, &GetData::new("/a"), "w");
@@ -152,11 +165,12 @@ fn two_events_with_a_removal_under_way_are_told_to_those_who_are_left() {
 #[test]
 fn a_removal_names_the_list_where_others_are_to_stay() {
     // On 3.9, which its numbered events give away, removals are by list.
-    let watches: [(&dyn Fn(&mut Pair) -> WatchId, WatcherType); 4] = [
-        (&|pair| confirmed(pair, &GetChildren::new("/a"), "w"), WatcherType::Children),
-        (&|pair| confirmed(pair, &Exists::new("/a"), "w"), WatcherType::Data),
-        (&|pair| confirmed(pair, &add(AddWatchMode::Persistent), "w"), WatcherType::Persistent),
-        (&|pair| confirmed(pair, &add(AddWatchMode::PersistentRecursive), "w"), WatcherType::PersistentRecursive),
+    type Set = fn(&mut Pair) -> WatchId;
+    let watches: [(Set, WatcherType); 4] = [
+        (|pair| confirmed(pair, &GetChildren::new("/a"), "w"), WatcherType::Children),
+        (|pair| confirmed(pair, &Exists::new("/a"), "w"), WatcherType::Data),
+        (|pair| confirmed(pair, &add(AddWatchMode::Persistent), "w"), WatcherType::Persistent),
+        (|pair| confirmed(pair, &add(AddWatchMode::PersistentRecursive), "w"), WatcherType::PersistentRecursive),
     ];
     for left in 0..watches.len() {
         let mut pair = Pair::connected();

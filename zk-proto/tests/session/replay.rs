@@ -294,7 +294,7 @@ fn watches_that_were_given_up_meanwhile_are_not_set_again() {
     pair.asked().iter().for_each(|asked| pair.answer(asked, &stat()));
     pair.reconnect();
     let link = pair.link_id();
-    (0..4).for_each(|_| drop(pair.flush_once(link)));
+    (0..4).for_each(|_| _ = pair.flush_once(link));
 
     pair.app(|session| session.unwatch(watches[8]));
 

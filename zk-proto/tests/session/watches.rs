@@ -8,22 +8,22 @@ use zk_proto::{
     session::Event,
 };
 
-use crate::support::{Pair, data, event, frame, record, reply, stat};
+use crate::support::{Act, Pair, data, event, frame, record, reply, stat};
 
 const PERSISTENT: AddWatchMode = AddWatchMode::Persistent;
 const RECURSIVE: AddWatchMode = AddWatchMode::PersistentRecursive;
 
 #[test]
 fn a_watch_is_set_when_its_request_succeeds_and_an_exists_also_when_there_is_no_node() {
-    let table: [(&dyn Fn(&mut Pair), ErrorCode, bool); 8] = [
-        (&|pair| set(pair, &GetData::new("/a")), ErrorCode::Ok, true),
-        (&|pair| set(pair, &GetData::new("/a")), ErrorCode::NoNode, false),
-        (&|pair| set(pair, &GetChildren2::new("/a")), ErrorCode::Ok, true),
-        (&|pair| set(pair, &GetChildren2::new("/a")), ErrorCode::NoAuth, false),
-        (&|pair| set(pair, &Exists::new("/a")), ErrorCode::Ok, true),
-        (&|pair| set(pair, &Exists::new("/a")), ErrorCode::NoNode, true),
-        (&|pair| set(pair, &Exists::new("/a")), ErrorCode::NoAuth, false),
-        (&|pair| set(pair, &AddWatch { path: "/a", mode: PERSISTENT }), ErrorCode::Ok, true),
+    let table: [(Act, ErrorCode, bool); 8] = [
+        (|pair| set(pair, &GetData::new("/a")), ErrorCode::Ok, true),
+        (|pair| set(pair, &GetData::new("/a")), ErrorCode::NoNode, false),
+        (|pair| set(pair, &GetChildren2::new("/a")), ErrorCode::Ok, true),
+        (|pair| set(pair, &GetChildren2::new("/a")), ErrorCode::NoAuth, false),
+        (|pair| set(pair, &Exists::new("/a")), ErrorCode::Ok, true),
+        (|pair| set(pair, &Exists::new("/a")), ErrorCode::NoNode, true),
+        (|pair| set(pair, &Exists::new("/a")), ErrorCode::NoAuth, false),
+        (|pair| set(pair, &AddWatch { path: "/a", mode: PERSISTENT }), ErrorCode::Ok, true),
     ];
     for (row, (submit, error, is_set)) in table.into_iter().enumerate() {
         let mut pair = Pair::connected();
@@ -42,19 +42,19 @@ fn a_watch_is_set_when_its_request_succeeds_and_an_exists_also_when_there_is_no_
 #[test]
 fn each_kind_of_watch_hears_what_it_is_for() {
     use EventType::{NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
-    let watches: [(&str, &dyn Fn(&mut Pair), &[EventType]); 6] = [
-        ("data", &|pair| confirmed(pair, &GetData::new("/n")), &[NodeCreated, NodeDataChanged, NodeDeleted]),
-        ("exists", &|pair| confirmed(pair, &Exists::new("/n")), &[NodeCreated, NodeDataChanged, NodeDeleted]),
-        ("child", &|pair| confirmed(pair, &GetChildren::new("/n")), &[NodeChildrenChanged, NodeDeleted]),
-        ("child 2", &|pair| confirmed(pair, &GetChildren2::new("/n")), &[NodeChildrenChanged, NodeDeleted]),
+    let watches: [(&str, Act, &[EventType]); 6] = [
+        ("data", |pair| confirmed(pair, &GetData::new("/n")), &[NodeCreated, NodeDataChanged, NodeDeleted]),
+        ("exists", |pair| confirmed(pair, &Exists::new("/n")), &[NodeCreated, NodeDataChanged, NodeDeleted]),
+        ("child", |pair| confirmed(pair, &GetChildren::new("/n")), &[NodeChildrenChanged, NodeDeleted]),
+        ("child 2", |pair| confirmed(pair, &GetChildren2::new("/n")), &[NodeChildrenChanged, NodeDeleted]),
         (
             "persistent",
-            &|pair| confirmed(pair, &AddWatch { path: "/n", mode: PERSISTENT }),
+            |pair| confirmed(pair, &AddWatch { path: "/n", mode: PERSISTENT }),
             &[NodeCreated, NodeDataChanged, NodeDeleted, NodeChildrenChanged],
         ),
         (
             "recursive",
-            &|pair| confirmed(pair, &AddWatch { path: "/n", mode: RECURSIVE }),
+            |pair| confirmed(pair, &AddWatch { path: "/n", mode: RECURSIVE }),
             &[NodeCreated, NodeDataChanged, NodeDeleted],
         ),
     ];

@@ -268,23 +268,25 @@ impl<W: Clone> Registry<W> {
         let heard = watches.filter(|watch| !matches!(watch.stage, Stage::Abandoned));
         let kinds = heard.fold(0, |kinds, watch| kinds | bit(watch.kind));
         let has = |kind| kinds & bit(kind) != 0;
-        let persistent = match kind {
-            WatchKind::Persistent | WatchKind::PersistentRecursive => None,
+        let persistent = match (kind, has(WatchKind::PersistentRecursive)) {
+            (WatchKind::PersistentRecursive, _) => None,
             // For a recursive watch, the list for children is of no use.
-            WatchKind::Child => has(WatchKind::Persistent).then_some(WatchKind::Persistent),
-            WatchKind::Data | WatchKind::Exist if has(WatchKind::PersistentRecursive) => {
-                Some(WatchKind::PersistentRecursive)
+            (WatchKind::Child, true) => None,
+            // A recursive watch tells all that a persistent one beside it needs, see `fire`, so its mode has to be the last.
+            (WatchKind::Data | WatchKind::Exist | WatchKind::Persistent, true) => Some(WatchKind::PersistentRecursive),
+            (WatchKind::Persistent, false) => None,
+            (WatchKind::Data | WatchKind::Exist | WatchKind::Child, false) => {
+                has(WatchKind::Persistent).then_some(WatchKind::Persistent)
             }
-            WatchKind::Data | WatchKind::Exist => has(WatchKind::Persistent).then_some(WatchKind::Persistent),
         };
         let last = persistent.unwrap_or(kind);
         Wiped { persistent, child: last == WatchKind::PersistentRecursive && has(WatchKind::Child) }
     }
 
-    /// A persistent watch was set once more, behind a one-shot watch. Returns what must be taken off, where nobody hears it
-    /// any more.
+    /// A watch was set once more, behind another one. Returns what must be taken off, where nobody hears it any more.
     pub(super) fn set_again(&mut self, path: Arc<str>, kind: WatchKind) -> Option<Removal> {
-        self.by_path.entry(path.clone()).or_default().on_server |= List::of(kind).bit();
+        self.by_path.entry(path.clone()).or_default();
+        self.mark_on_server(&path, kind);
         self.settle(&path)
     }
 
@@ -301,10 +303,12 @@ impl<W: Clone> Registry<W> {
         self.modes_apart |= zxid.is_some();
         if let Some(watches) = self.by_path.get_mut(server_path.as_str()) {
             watches.on_server &= !fired_lists(kind);
+            let told_otherwise = zxid.is_none() && watches.on_server & List::Recursive.bit() != 0;
             let slots: Vec<u32> = watches.slots.as_slice().to_vec();
             for slot in slots {
                 let Some(watch) = &mut self.slots[slot as usize].watch else { continue };
-                if !hears(watch.kind, kind) {
+                let is_list = kind == WatchedEventKind::NodeChildrenChanged && watch.kind == WatchKind::Persistent;
+                if !hears(watch.kind, kind) || (is_list && told_otherwise) {
                     continue;
                 }
                 let Stage::Set(handle) = &watch.stage else { continue };
@@ -317,19 +321,39 @@ impl<W: Clone> Registry<W> {
         }
         let removal = self.settle(server_path);
         // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
-        if self.recursive == 0 || kind == WatchedEventKind::NodeChildrenChanged {
-            return removal;
-        }
-        for ancestor in path::ancestors(server_path) {
-            let Some(watches) = self.by_path.get(ancestor) else { continue };
-            for slot in watches.slots.as_slice() {
-                let Some(watch) = &self.slots[*slot as usize].watch else { continue };
-                if let (WatchKind::PersistentRecursive, Stage::Set(handle)) = (watch.kind, &watch.stage) {
-                    tell(handle.clone(), WatchedEvent { kind, path: watch.path_of(server_path), zxid });
+        if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged {
+            for ancestor in path::ancestors(server_path) {
+                let Some(watches) = self.by_path.get(ancestor) else { continue };
+                for slot in watches.slots.as_slice() {
+                    let Some(watch) = &self.slots[*slot as usize].watch else { continue };
+                    if let (WatchKind::PersistentRecursive, Stage::Set(handle)) = (watch.kind, &watch.stage) {
+                        tell(handle.clone(), WatchedEvent { kind, path: watch.path_of(server_path), zxid });
+                    }
                 }
             }
         }
+        if zxid.is_none() && matches!(kind, WatchedEventKind::NodeCreated | WatchedEventKind::NodeDeleted) {
+            self.tell_list_changed(server_path, tell);
+        }
         removal
+    }
+
+    /// A server before 3.9 that has a path in recursive mode tells nothing of its list of children as such; but it tells of
+    /// each child. Persistent watches on the path are told what that means.
+    fn tell_list_changed(&self, child: &str, mut tell: impl FnMut(W, WatchedEvent)) {
+        let Some(parent) = path::parent(child) else { return };
+        let Some(watches) = self.by_path.get(parent).filter(|_| !self.modes_apart) else { return };
+        if watches.on_server & List::Recursive.bit() == 0 {
+            return;
+        }
+        for slot in watches.slots.as_slice() {
+            let Some(watch) = &self.slots[*slot as usize].watch else { continue };
+            if let (WatchKind::Persistent, Stage::Set(handle)) = (watch.kind, &watch.stage) {
+                let path = watch.path_of(&Text::from(parent));
+                let kind = WatchedEventKind::NodeChildrenChanged;
+                tell(handle.clone(), WatchedEvent { kind, path, zxid: None });
+            }
+        }
     }
 
     /// The link is gone, and with it all that its server had.
@@ -374,8 +398,15 @@ impl<W: Clone> Registry<W> {
     }
 
     fn mark_on_server(&mut self, path: &str, kind: WatchKind) {
-        if let Some(watches) = self.by_path.get_mut(path) {
-            watches.on_server |= List::of(kind).bit();
+        let Some(watches) = self.by_path.get_mut(path) else { return };
+        watches.on_server |= List::of(kind).bit();
+        // Before 3.9 this has taken the place of a recursive mode that nobody needs any more.
+        if kind == WatchKind::Persistent && !self.modes_apart {
+            let watches_of_path =
+                watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
+            if !watches_of_path.map(|watch| watch.kind).any(|kind| kind == WatchKind::PersistentRecursive) {
+                watches.on_server &= !List::Recursive.bit();
+            }
         }
     }
 
@@ -414,7 +445,7 @@ impl<W: Clone> Registry<W> {
         } else if heard == 0 {
             watches.on_server = 0;
             Some(WatcherType::Any)
-        } else if !self.modes_apart && watches.on_server & PERSISTENT_LISTS != 0 {
+        } else if !self.modes_apart && (watches.on_server | heard) & PERSISTENT_LISTS != 0 {
             // Before 3.9 a removal by type would hit the persistent watches too: wait for the last one.
             None
         } else {

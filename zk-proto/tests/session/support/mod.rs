@@ -6,5 +6,5 @@ mod pair;
 mod story;
 mod wire;
 
-pub(crate) use pair::{Crowd, Pair, servers, settings, settings_with};
+pub(crate) use pair::{Act, Crowd, Pair, servers, settings, settings_with};
 pub(crate) use wire::{Asked, Greeting, data, event, frame, paths_of, record, reply, stat};

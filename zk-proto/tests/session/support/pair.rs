@@ -40,6 +40,8 @@ pub(crate) fn servers(list: &str) -> Servers {
 
 /// Requests and watches are named by letters and words.
 pub(crate) type Pair = Harness<char, &'static str>;
+/// Something that a test does.
+pub(crate) type Act = fn(&mut Pair);
 /// For many requests and watches: they are numbered.
 pub(crate) type Crowd = Harness<u32, u32>;
 
