@@ -78,7 +78,8 @@ impl From<ConnectString> for Config {
     }
 }
 
-/// Bounds. Whatever a peer or a caller does, a session holds no more than this.
+/// Bounds. Whatever a peer or a caller does, a session holds no more than this. Events, requests in flight and helpings are at
+/// least one, whatever is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -23,17 +23,18 @@ use std::{
 };
 
 pub use zk_proto::{
-    AuthInfo, Backoff, Config, ConnectString, ConnectStringError, Credentials, Instant, Limits, Root, Server, Servers,
-    SessionId, Zxid, acl,
+    AuthInfo, Backoff, Config, ConnectString, ConnectStringError, ConnectStringErrorReason, Credentials, Instant,
+    Limits, LinkId, Machine, Root, Server, Servers, SessionId, Transmit, Wants, Zxid, acl,
     client::{
-        Background, Call, Challenge, Client, ConnectFailure, Driver, Error, OnExpiry, Pending, Sleep, States, WatchEnd,
-        Watcher,
+        Background, Call, Calling, Challenge, Client, ConnectFailure, Driver, Error, Io, OnExpiry, Pending, Repeatable,
+        Runtime, Sleep, States, WatchEnd, Watcher,
     },
     code::{self, AddWatchMode, CreateMode, ErrorCode},
     path, record,
     record::{Acl, Stat},
     request, sasl,
     session::{self, End, Sent, State, WatchedEvent, WatchedEventKind},
+    wire::{self, DecodeError, Payload, Secret, Text},
 };
 
 pub use crate::io::TokioIo;
@@ -57,7 +58,8 @@ pub async fn connect(servers: &str) -> Result<Client, Error> {
 }
 
 /// Begins with servers and chroot, and defaults for all that can be chosen. The end is
-/// [`connect`](zk_proto::client::Builder::connect).
+/// [`connect`](zk_proto::client::Builder::connect), or [`connect_lazy`](zk_proto::client::Builder::connect_lazy) for not waiting;
+/// both panic outside of a runtime.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -85,11 +87,12 @@ pub fn drive(driver: Driver) -> impl Future<Output = End> + Send {
     zk_proto::client::drive(driver, TokioIo::new())
 }
 
-/// The runtime that a [`Builder`] of this crate starts its driver on: the one that it is called on.
+/// The runtime that a [`Builder`] of this crate starts its driver on: the one that it is called on. Outside of a runtime, starting
+/// panics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 
-impl zk_proto::client::Runtime for Tokio {
+impl Runtime for Tokio {
     /// From the standard library's random hash keys, which come from the system.
     fn seed(&self) -> [u8; 32] {
         let mut seed = [0; 32];
@@ -119,8 +122,49 @@ mod tests {
     }
 
     #[test]
+    fn what_the_api_shows_has_a_name_here() {
+        struct Ask<'a>(&'a str);
+
+        impl request::Request for Ask<'_> {
+            type Reply = Text;
+
+            fn op(&self) -> code::OpCode {
+                code::OpCode::Sync
+            }
+
+            fn validate(&self) -> Result<(), request::InvalidRequest> {
+                Ok(path::validate(self.0)?)
+            }
+
+            fn encode(&self, out: &mut wire::Encoder<'_>) {
+                out.path(self.0);
+            }
+
+            fn decode(body: &mut wire::Decoder) -> Result<Self::Reply, DecodeError> {
+                body.required_text()
+            }
+        }
+
+        impl Repeatable for Ask<'_> {}
+
+        fn ask<'a>(client: &'a Client, path: &'a str) -> Calling<'a, Ask<'a>, Text> {
+            client.request(Ask(path)).resend().into_future()
+        }
+
+        fn set<'a>(client: &'a Client, data: Payload<'a>) -> Call<'a, request::SetData<'a>, Stat> {
+            client.set_data("/a", data)
+        }
+
+        async fn defer(client: &Client) {
+            let link: Option<LinkId> = client.next_challenge().await.map(|challenge| challenge.link);
+            link.into_iter().for_each(|link| client.answer(link, Err(sasl::SaslFailure("no".into()))));
+        }
+
+        _ = (ask, set, defer, |password: Secret| password);
+    }
+
+    #[test]
     fn seeds_are_all_different() {
-        use zk_proto::client::Runtime;
         assert_ne!(Tokio.seed(), Tokio.seed());
     }
 }

@@ -103,7 +103,8 @@ impl<R> Builder<R> {
         self
     }
 
-    /// Authenticates every link by SASL.
+    /// Authenticates every link by SASL. The factory and its mechanisms are called while the client is locked, so they must not
+    /// use the client.
     pub fn sasl(mut self, factory: Arc<dyn sasl::Factory>) -> Self {
         self.config.sasl = Some(factory);
         self
@@ -180,6 +181,10 @@ impl<R: Runtime> Builder<R> {
     ///
     /// [`Error::Connect`] with the last cause for each server, when that took too long; [`Error::Ended`] when the servers
     /// refuse the credentials, for instance.
+    ///
+    /// # Panics
+    ///
+    /// When it is awaited where the [`Runtime`] cannot start a driver: for tokio, outside of a runtime.
     pub async fn connect(self) -> Result<Client, Error> {
         let limit = self.connect_timeout;
         let client = self.connect_lazy();
@@ -192,6 +197,10 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Makes a client at once, without waiting for a server. Requests wait until there is one. See [`Client::connected`].
+    ///
+    /// # Panics
+    ///
+    /// When it is called where the [`Runtime`] cannot start a driver: for tokio, outside of a runtime.
     pub fn connect_lazy(self) -> Client {
         let Self { runtime, config, connect_timeout, on_expiry, watcher_queue, seed } = self;
         let builder = Builder { runtime: (), config, connect_timeout, on_expiry, watcher_queue, seed };

@@ -25,8 +25,9 @@ const CHUNKS_A_WRITE: usize = 32;
 
 /// Drives a machine on what a runtime lends, until its session is over for good; returns how it ended.
 ///
-/// The machine may be a [`Driver`](super::Driver), a bare [`Session`](crate::Session), or anything that wraps one. Dropping the
-/// future closes the connection, and leaves the session to expire.
+/// The machine handles its events itself, because nobody else can as long as it is driven: a [`Driver`](super::Driver), or a
+/// machine of one's own around a [`Session`](crate::Session). Dropping the future closes the connection, and leaves the session
+/// to expire.
 pub async fn drive<M: Machine, I: Io>(machine: M, io: I) -> End {
     let io = &io;
     let dial = |server: Server| Box::pin(async move { dial(io, &server).await });

@@ -46,10 +46,17 @@ pub enum Error {
         /// Whether the server may have seen the request.
         sent: Sent,
     },
-    /// As many requests, bytes or watches as the [`Limits`](crate::Limits) allow wait already, or others wait for a place.
+    /// As many requests or bytes as the [`Limits`](crate::Limits) allow wait already, or others wait for a place.
     /// It was not sent. Only [`send`](super::Call::send) fails so: awaiting a call waits for a place.
     #[error("the session is full, not sent")]
     Full,
+    /// There are as many watches as the limit allows. It was not sent. Awaiting the call does not wait for one of them to go,
+    /// which may be never.
+    #[error("there are {limit} watches already, not sent")]
+    TooManyWatches {
+        /// [`Limits::watches`](crate::Limits::watches).
+        limit: usize,
+    },
     /// The request is larger than the server would take. It was not sent.
     #[error("request of {bytes} bytes, the limit is {limit}")]
     TooLarge {
@@ -88,6 +95,7 @@ impl Error {
             | Self::Multi(_)
             | Self::SessionChanged
             | Self::Full
+            | Self::TooManyWatches { .. }
             | Self::TooLarge { .. }
             | Self::Invalid(_)
             | Self::Modes(..)
@@ -125,6 +133,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Full => Self::Full,
+            Refusal::TooManyWatches { limit } => Self::TooManyWatches { limit },
             Refusal::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
             Refusal::Invalid(error) => Self::Invalid(Box::new(error)),
             Refusal::SessionChanged => Self::SessionChanged,
@@ -206,6 +215,7 @@ mod tests {
             Error::TimedOut { sent: Sent::No },
             Error::Ended { end, sent: Sent::No },
             Error::Full,
+            Error::TooManyWatches { limit: 1 },
             Error::SessionChanged,
         ];
 

@@ -91,13 +91,21 @@ impl Exchange {
     pub(super) fn unwatch(&mut self, watcher: Key, outbox: &mut Outbox) {
         if let Some(watch) = self.watchers.remove(watcher, outbox) {
             self.session.unwatch(watch);
-            self.places.call_first(outbox);
             self.rouse(outbox);
         }
     }
 
     /// Distributes what the session has to tell.
     pub(super) fn settle(&mut self, outbox: &mut Outbox) {
+        // What was told may have been the last to wait for, and closing the session has something to tell again.
+        while self.distribute(outbox) {
+            self.places.call_first(outbox);
+            self.drain();
+        }
+    }
+
+    /// Distributes what is there to be told, and returns whether anything was.
+    fn distribute(&mut self, outbox: &mut Outbox) -> bool {
         let mut anything = false;
         while let Some(event) = self.session.poll_event() {
             anything = true;
@@ -112,10 +120,7 @@ impl Exchange {
                 }
             }
         }
-        if anything {
-            self.places.call_first(outbox);
-            self.drain();
-        }
+        anything
     }
 
     fn enter(&mut self, state: State, outbox: &mut Outbox) {

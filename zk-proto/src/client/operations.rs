@@ -112,13 +112,17 @@ impl Client {
 
     /// Makes any request, and gives its reply as it is.
     ///
-    /// For requests of your own: [`Request::encode`] is called while the client is locked, so it must not use the client.
+    /// For requests of your own: [`Request::op`], [`Request::validate`] and [`Request::encode`] are called while the client is
+    /// locked, so they must not use the client: that would wait for the lock for ever. Should one of them panic, that
+    /// request alone is lost.
     pub fn request<R: Request>(&self, request: R) -> Call<'_, R, R::Reply> {
         Call::new(self, request, Outcome::reply::<R>)
     }
 
     /// Makes any request that can leave a watch, and gives its reply as it is, with the watcher. Where there is no reply
     /// but an error, there is no watcher either; see [`exists`](Self::exists) for the exception.
+    ///
+    /// For requests of your own, the same holds as for [`request`](Self::request), and for the methods of [`Watched`] too.
     pub fn request_watched<R: Watched>(&self, request: R) -> Call<'_, R, (R::Reply, Watcher)> {
         self.request(request).into_form(Entry::watched(), Outcome::watched::<R>)
     }

@@ -9,7 +9,7 @@ use super::{
     exchange::{Exchange, Session},
     shared::{Holder, Outbox},
     slots::{Key, Slots},
-    watcher::Told,
+    watcher::{Told, Watchers},
 };
 use crate::{
     AuthInfo,
@@ -80,6 +80,47 @@ enum Progress {
 #[derive(Debug, Default)]
 pub(super) struct Requests(Slots<Slot>);
 
+/// The slots of a request that the session has not taken yet. They are given back where it refuses the request, and where the
+/// request, which may be a caller's own, panics.
+struct Reserved<'a> {
+    requests: &'a mut Requests,
+    watchers: &'a mut Watchers,
+    outbox: &'a mut Outbox,
+    key: Key,
+    watcher: Option<Key>,
+    is_kept: bool,
+}
+
+impl<'a> Reserved<'a> {
+    /// Reserves a slot for the reply, and one for the watcher if there is to be one.
+    fn new(requests: &'a mut Requests, watchers: &'a mut Watchers, told: Option<Told>, outbox: &'a mut Outbox) -> Self {
+        let watcher = told.map(|told| watchers.insert(told));
+        let key = requests.0.insert(Slot { request: None, watcher, progress: Progress::Waiting(None) });
+        Self { requests, watchers, outbox, key, watcher, is_kept: false }
+    }
+
+    /// Keeps the slots: the session has taken the request, and named it and its watch.
+    fn keep(mut self, request: RequestId, watch: Option<WatchId>) -> Key {
+        self.is_kept = true;
+        self.requests.0.get_mut(self.key).expect("it was just made").request = Some(request);
+        if let (Some(watcher), Some(watch)) = (self.watcher, watch) {
+            self.watchers.set_id(watcher, watch);
+        }
+        self.key
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.requests.0.remove(self.key);
+            if let Some(watcher) = self.watcher {
+                self.watchers.remove(watcher, self.outbox);
+            }
+        }
+    }
+}
+
 impl Exchange {
     /// Queues a request.
     pub(super) fn submit<R: Request>(
@@ -91,35 +132,24 @@ impl Exchange {
         outbox: &mut Outbox,
     ) -> Result<Key, Refusal> {
         self.admit(by)?;
-        let key = self.requests.0.insert(Slot { request: None, watcher: None, progress: Progress::Waiting(None) });
+        let Self { session, requests, watchers, .. } = self;
         let taken = match entry {
-            Entry::Plain => self.session.submit(request, Tag(key), options).map(|request| (request, None)),
+            Entry::Plain => {
+                let reserved = Reserved::new(requests, watchers, None, outbox);
+                let request = session.submit(request, Tag(reserved.key), options);
+                request.map(|request| reserved.keep(request, None))
+            }
             Entry::Watched { submit, told } => {
-                let watcher = self.watchers.insert(told(request));
-                match submit(&mut self.session, request, Tag(key), WatchTag(watcher), options) {
-                    Ok((request, watch)) => {
-                        self.watchers.set_id(watcher, watch);
-                        Ok((request, Some(watcher)))
-                    }
-                    Err(refused) => {
-                        self.watchers.remove(watcher, outbox);
-                        Err(refused)
-                    }
-                }
+                let told = told(request);
+                let reserved = Reserved::new(requests, watchers, Some(told), outbox);
+                let watcher = reserved.watcher.expect("it was made with one");
+                let ids = submit(session, request, Tag(reserved.key), WatchTag(watcher), options);
+                ids.map(|(request, watch)| reserved.keep(request, Some(watch)))
             }
         };
-        match taken {
-            Ok((request, watcher)) => {
-                let slot = self.requests.0.get_mut(key).expect("it was just made");
-                (slot.request, slot.watcher) = (Some(request), watcher);
-                self.rouse(outbox);
-                Ok(key)
-            }
-            Err(refused) => {
-                self.requests.0.remove(key);
-                Err(refused.reason)
-            }
-        }
+        let key = taken.map_err(|refused| refused.reason)?;
+        self.rouse(outbox);
+        Ok(key)
     }
 
     /// Queues credentials.

@@ -1,8 +1,9 @@
 //! The lock between callers and driver, and what keeps a session open.
 //!
-//! No code of the caller's runs under the lock: no waker is called, cloned or dropped there, and no future is dropped there.
-//! Any of these may come back to the client (the last waker of a task can own the task, and the task a request), which would
-//! wait for the lock for ever. So whoever holds it leaves such things in an [`Outbox`], and empties that after the release.
+//! No code of the caller's runs under the lock that could know of the client: no waker is called, cloned or dropped there, and
+//! no future is dropped there. Any of these may come back to the client (the last waker of a task can own the task, and the
+//! task a request), which would wait for the lock for ever. So whoever holds it leaves such things in an [`Outbox`], and
+//! empties that after the release. A caller's own `Request` and SASL mechanism do run there, and are told so.
 
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ impl Shared {
 
     /// Locks, for looking only; whoever changes something uses [`with`](Self::with).
     pub(super) fn lock(&self) -> MutexGuard<'_, Exchange> {
-        // The only panic there can be is one of a caller's own `Request` while it is encoded: it loses that request alone.
+        // The only panics there can be are those of a caller's own code. One of a `Request` loses that request alone.
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -56,6 +56,7 @@ impl Rotation {
     }
 
     /// Returns how many servers were given since one of them last worked.
+    #[cfg(test)]
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }

@@ -30,6 +30,7 @@ impl<T, W: Clone> Session<T, W> {
             | Phase::Greeting { attempt, .. }
             | Phase::Sasl { attempt, .. }
             | Phase::Auth { attempt, .. } => Some(attempt.deadline),
+            Phase::Ready(ready) if ready.leaving && !ready.has_unanswered() => Some(self.now),
             Phase::Ready(ready) => {
                 let silence = timing::silence_deadline(self.timeout(), ready.heard);
                 let ping = timing::ping_deadline(self.timeout(), ready.sent);
@@ -67,11 +68,7 @@ impl<T, W: Clone> Session<T, W> {
             self.probed(Answer::Useless);
         }
         match &mut self.phase {
-            Phase::Offline { until } => {
-                if until.is_none_or(|until| until <= now) {
-                    self.dial();
-                }
-            }
+            Phase::Offline { .. } => {}
             Phase::Dialing(attempt)
             | Phase::Greeting { attempt, .. }
             | Phase::Sasl { attempt, .. }
@@ -80,8 +77,14 @@ impl<T, W: Clone> Session<T, W> {
                     self.drop_link(Cause::Silence);
                 }
             }
-            Phase::Ready(_) => self.run_heartbeat(),
+            Phase::Ready(_) => {
+                self.leave_if_idle();
+                self.run_heartbeat();
+            }
             Phase::Ended(_) => {}
+        }
+        if matches!(self.phase, Phase::Offline { until } if until.is_none_or(|until| until <= now)) {
+            self.dial();
         }
         if matches!(self.state, State::Suspended { valid_until, .. } if valid_until <= now) {
             self.set_state(State::PresumedLost);

@@ -299,9 +299,15 @@ pub struct Refused<T> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// As many requests, bytes or watches as the limits allow wait already.
+    /// As many requests or bytes as the limits allow wait already. There will be room when some have been sent.
     #[error("the session is full")]
     Full,
+    /// There are as many watches as [`Limits::watches`](crate::Limits::watches) allows.
+    #[error("there are {limit} watches already")]
+    TooManyWatches {
+        /// The limit.
+        limit: usize,
+    },
     /// The request is larger than the server would take.
     #[error("request of {bytes} bytes, the limit is {limit}")]
     TooLarge {

@@ -8,6 +8,7 @@ use super::{
     End, Event, Reply, RequestError, Session, Violation, WatchedEvent, WatchedEventKind, greeting,
     outbox::{Entry, Internal, Owner},
     phase::{Phase, Ready},
+    watches::{self, Confirmed},
     xid,
 };
 use crate::{
@@ -131,10 +132,9 @@ impl<T, W: Clone> Session<T, W> {
             xid::NOTIFICATION => return self.take_notification(&header, input),
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
+                self.prove(sent, header.err);
                 if header.err == ErrorCode::SessionClosedRequireSaslAuth {
                     self.end(End::AuthFailed);
-                } else {
-                    self.prove(sent);
                 }
             }
             xid::AUTH => {
@@ -147,35 +147,40 @@ impl<T, W: Clone> Session<T, W> {
             }
             _ => {
                 let entry = answered(ready, &header)?;
+                let known = self.last_zxid;
                 // Not from anything else: watch events would lose their siblings of the same transaction, and the answer
                 // to one frame of watches those of the next.
                 if header.xid != xid::SET_WATCHES && header.zxid > self.last_zxid {
                     self.last_zxid = header.zxid;
                 }
                 if let Some(sent) = entry.sent {
-                    self.prove(sent);
+                    self.prove(sent, header.err);
                 }
-                return self.settle(entry, &header, input);
+                return self.settle(entry, &header, known, input);
             }
         }
         Ok(())
     }
 
-    /// The server has answered what was handed out at `sent`.
-    fn prove(&mut self, sent: Instant) {
-        self.proved = self.proved.max(Some(sent));
-        if let Phase::Ready(ready) = &mut self.phase {
-            if !ready.proved {
-                ready.proved = true;
-                self.rotation.connected();
-            }
+    /// The server has answered what was handed out at `sent`: it is at work, and the session was alive then.
+    fn prove(&mut self, sent: Instant, error: ErrorCode) {
+        let Phase::Ready(ready) = &mut self.phase else { return };
+        if !ready.proved {
+            ready.proved = true;
+            self.rotation.connected();
+        }
+        // A read-only server is cut off from those who decide about a session of the whole ensemble.
+        let is_global = self.identity.as_ref().is_some_and(|identity| identity.global);
+        let is_cut_off = ready.search.is_some() && is_global;
+        if !is_cut_off && !matches!(error, ErrorCode::SessionExpired | ErrorCode::SessionMoved) {
+            self.proved = self.proved.max(Some(sent));
         }
     }
 
-    fn settle(&mut self, entry: Entry<T>, header: &ReplyHeader, input: Decoder) -> Result<(), Violation> {
+    fn settle(&mut self, entry: Entry<T>, header: &ReplyHeader, known: Zxid, input: Decoder) -> Result<(), Violation> {
         self.outbox.release(&entry);
         self.note_finished(entry.timed);
-        self.settle_watch(&entry, header.err);
+        self.settle_watch(&entry, header.err, known);
         match entry.owner {
             Owner::Session(internal) => return self.settle_internal(internal, header.err),
             Owner::Orphan { .. } => {}
@@ -198,7 +203,7 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     /// Whether a watch was left, and of what kind, is known with the reply.
-    fn settle_watch(&mut self, entry: &Entry<T>, error: ErrorCode) {
+    fn settle_watch(&mut self, entry: &Entry<T>, error: ErrorCode, known: Zxid) {
         let Some(watch) = entry.watch() else { return };
         let kind = match (entry.op, error) {
             (OpCode::Exists, ErrorCode::Ok) => Some(WatchKind::Data),
@@ -206,11 +211,20 @@ impl<T, W: Clone> Session<T, W> {
             (_, ErrorCode::Ok) => self.watches.kind(watch),
             _ => None,
         };
-        let removal = match kind {
+        let confirmed = match kind {
             Some(kind) => self.watches.confirm(watch, kind),
-            None => self.watches.cancel(watch),
+            None => Confirmed::Unheard(self.watches.cancel(watch)),
         };
-        self.remove_from_server(removal);
+        match (confirmed, kind) {
+            (Confirmed::Unheard(removal), _) => self.remove_from_server(removal),
+            (Confirmed::Uncarried(path), Some(kind)) => {
+                // From what was known before this reply: a change since then may be older than its zxid.
+                self.submit_internal(OpCode::SetWatches, Internal::SetWatch, |out| {
+                    watches::set_one(&path, kind, known, out);
+                });
+            }
+            (Confirmed::Uncarried(_) | Confirmed::Set, _) => {}
+        }
     }
 
     fn settle_internal(&mut self, internal: Internal, error: ErrorCode) -> Result<(), Violation> {
@@ -224,21 +238,13 @@ impl<T, W: Clone> Session<T, W> {
                     self.events.push_back(Event::Watch { watch, event });
                 }
             }
-            (Internal::SetWatches { .. } | Internal::ChildAgain(_), error) if error != ErrorCode::Ok => {
+            (Internal::SetWatches { .. } | Internal::SetWatch, error) if error != ErrorCode::Ok => {
                 return Err(Violation::Refused { operation: "set watches", error });
             }
             (Internal::RemoveWatches, ErrorCode::Unimplemented) => self.cannot_remove_watches = true,
-            (Internal::AddWatch(path, kind), ErrorCode::Ok) => {
-                let removal = self.watches.set_again(path, kind);
-                self.remove_from_server(removal);
-            }
-            (Internal::ChildAgain(path), _) => {
-                let removal = self.watches.set_again(path, WatchKind::Child);
-                self.remove_from_server(removal);
-            }
             // The watch may be gone already, or be of a kind that the server cannot name: nobody hears it in any case.
-            (Internal::RemoveWatches | Internal::AddWatch(..), _) => {}
-            (Internal::SetWatches { .. } | Internal::Auth(_), _) => {}
+            (Internal::RemoveWatches, _) => {}
+            (Internal::SetWatches { .. } | Internal::SetWatch | Internal::Auth(_), _) => {}
         }
         Ok(())
     }
@@ -251,8 +257,9 @@ impl<T, W: Clone> Session<T, W> {
         let zxid = (header.zxid.0 > 0).then_some(header.zxid);
         let events = &mut self.events;
         let tell = |watch, event| events.push_back(Event::Watch { watch, event });
-        let removal = self.watches.fire(kind, &path, zxid, tell);
-        self.remove_from_server(removal);
+        for removal in self.watches.fire(kind, &path, zxid, tell) {
+            self.remove_from_server(removal);
+        }
         Ok(())
     }
 }

@@ -12,7 +12,10 @@ use super::{
     timing,
     watches::Removal,
 };
-use crate::{Instant, LinkId, Server, code::OpCode, request::WatchKind, sasl::Step};
+use crate::{Instant, LinkId, Server, code::OpCode, sasl::Step};
+
+/// A link that was up for so long and then breaks is dialled again without a pause.
+const STEADY: Duration = Duration::from_secs(1);
 
 /// Links that every server closed during the greeting without a word, in a row.
 #[derive(Debug)]
@@ -52,10 +55,20 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     pub(super) fn dial(&mut self) {
+        self.dials = self.dials.saturating_add(1);
+        // A session that was taken up counts as cut off until it is connected.
+        if self.identity.is_some() && self.suspended_at.is_none() {
+            self.suspended_at = Some(self.now);
+        }
         let server = self.rotation.next(&mut self.rng);
         let deadline = self.now + timing::link_timeout(&self.config, self.timeout(), self.rotation.len());
         let id = self.new_link();
         self.enter(Phase::Dialing(Attempt { id, server, deadline }));
+    }
+
+    /// Returns how long to wait before the next dial.
+    pub(super) fn pause(&mut self) -> Duration {
+        self.config.backoff.delay(self.dials, self.rotation.len(), &mut self.rng)
     }
 
     /// Lets the link go and decides what comes next.
@@ -63,12 +76,18 @@ impl<T, W: Clone> Session<T, W> {
         let silent = matches!((&self.phase, &cause), (Phase::Greeting { sent: Some(_), .. }, Cause::Hangup));
         let Some((_, server)) = self.phase.link() else { return };
         let server = server.clone();
-        let pause = if cause == Cause::Left {
-            Duration::ZERO
-        } else {
-            self.config.backoff.delay(self.rotation.attempts(), self.rotation.len(), &mut self.rng)
-        };
-        let old = self.enter(Phase::Offline { until: Some(self.now + pause) });
+        if let Phase::Ready(ready) = &self.phase {
+            let is_steady = ready.proved && self.now.saturating_since(ready.since) >= STEADY;
+            if is_steady && !matches!(cause, Cause::Violation(_)) {
+                self.dials = 0;
+            }
+        }
+        let is_left = cause == Cause::Left;
+        let pause = self.pause();
+        // Who left goes on as soon as the time is known: the list of servers may have been replaced long after the last call
+        // that told it.
+        let until = if is_left { None } else { Some(self.now + pause) };
+        let old = self.enter(Phase::Offline { until });
         if let Phase::Ready(ready) = old {
             self.link_lost(*ready, cause);
         } else if self.events.len() < self.config.limits.events {
@@ -83,25 +102,23 @@ impl<T, W: Clone> Session<T, W> {
             self.rejections = None;
         }
         // The first dial after a link that worked is not put off.
-        if pause.is_zero() {
+        if pause.is_zero() && !is_left {
             self.dial();
         }
     }
 
     /// Settles what was in flight. What had not been handed out stays, but for what was about that link alone.
-    fn link_lost(&mut self, ready: Ready<T>, cause: Cause) {
+    fn link_lost(&mut self, mut ready: Ready<T>, cause: Cause) {
         self.watches.link_lost();
         self.probe = None;
         self.resync = None;
-        let watches = &self.watches;
-        let stays = |entry: &Entry<T>| match &entry.owner {
-            Owner::Caller { .. } => entry.resend,
-            Owner::Session(Internal::AddWatch(path, _)) => watches.wiped_by(path, WatchKind::Data).persistent.is_some(),
-            Owner::Session(Internal::ChildAgain(path)) => watches.wiped_by(path, WatchKind::PersistentRecursive).child,
-            Owner::Session(_) | Owner::Orphan { .. } => false,
-        };
+        // Where the answer to the oldest request is what broke the link, asking for it again would break the next one.
+        if let (Cause::Violation(_), Some(oldest)) = (&cause, ready.in_flight.front_mut()) {
+            oldest.resend = false;
+        }
+        let stays = |entry: &Entry<T>| matches!(entry.owner, Owner::Caller { .. }) && entry.resend;
         let (again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);
-        let stale = self.outbox.remove_where(|entry| matches!(entry.owner, Owner::Session(_)) && !stays(entry));
+        let stale = self.outbox.remove_where(|entry| matches!(entry.owner, Owner::Session(_)));
         // What stays first, so that its time limits are known to count still.
         again.into_iter().rev().for_each(|entry| self.outbox.put_back(entry));
         lost.into_iter().chain(stale).for_each(|entry| self.fail_entry(entry, RequestError::Lost));
@@ -157,8 +174,11 @@ impl<T, W: Clone> Session<T, W> {
                 if !resumed {
                     self.leave_behind(&identity);
                 }
+                // See `prove`.
+                if !(read_only && identity.global) {
+                    self.proved = self.proved.max(Some(sent));
+                }
                 self.identity = Some(identity);
-                self.proved = self.proved.max(Some(sent));
                 self.rejections = None;
                 self.secure(attempt, Greeted { sent, read_only, resumed });
             }
@@ -247,10 +267,7 @@ impl<T, W: Clone> Session<T, W> {
             return;
         }
         match &mut self.phase {
-            Phase::Ready(ready) => {
-                ready.leaving = true;
-                self.leave_if_idle();
-            }
+            Phase::Ready(ready) => ready.leaving = true,
             Phase::Offline { .. } | Phase::Ended(_) => {}
             Phase::Dialing(_) | Phase::Greeting { .. } | Phase::Sasl { .. } | Phase::Auth { .. } => {
                 self.drop_link(Cause::Left);
@@ -327,6 +344,7 @@ impl<T, W: Clone> Session<T, W> {
             Answer::Writable => {
                 self.rotation.prefer(&probe.server);
                 self.leave();
+                self.leave_if_idle();
             }
             Answer::Serving(zxid) if zxid < self.last_zxid => {
                 let Some(rejections) = &mut self.rejections else { return };

@@ -54,9 +54,10 @@ use crate::{
     AuthInfo, Config, Credentials, Instant, LinkId, Machine, Root, Server, Servers, SessionId, Transmit, Wants, Zxid,
     code::{AddWatchMode, OpCode},
     hosts::Rotation,
-    request::{Request, WatchKind, Watched},
+    request::{Request, Watched},
     rng::Rng,
     sasl::SaslFailure,
+    wire::Encoder,
 };
 use deadlines::Deadlines;
 pub use event::{
@@ -65,11 +66,11 @@ pub use event::{
 };
 use greeting::Identity;
 use life::Rejections;
-use outbox::{Internal, Outbox, Owner};
+use outbox::{Draft, Internal, Outbox, Owner};
 use phase::Phase;
 use probe::Probe;
 pub use watches::WatchId;
-use watches::{Registry, Wiped};
+use watches::{Asking, Registry};
 
 /// The protocol's own xids.
 mod xid {
@@ -81,6 +82,9 @@ mod xid {
 
 /// A path with the overhead of setting a watch on it again must fit into a frame.
 const WATCH_OVERHEAD_BYTES: usize = 64;
+
+/// How many credentials there may be: each goes out on every link.
+const CREDENTIALS: usize = 256;
 
 /// Names a request that was taken. Later requests have greater names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +133,8 @@ pub struct Session<T, W = T> {
     config: Config,
     rng: Rng,
     rotation: Rotation,
+    /// How often a server was dialled since a link was up for a while.
+    dials: u32,
     /// The latest time seen.
     now: Instant,
     next_link: u32,
@@ -162,7 +168,12 @@ impl<T, W: Clone> Session<T, W> {
     ///
     /// The seed decides the order of the servers and the jitter of waits, and nothing that must be secret but the nonces of
     /// SASL: give each client another one.
-    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+        // With none at all, nothing would ever move.
+        let limits = &mut config.limits;
+        for limit in [&mut limits.events, &mut limits.in_flight_requests, &mut limits.helping_bytes] {
+            *limit = (*limit).max(1);
+        }
         let mut rng = Rng::new(seed);
         let rotation = Rotation::new(&config.servers, &mut rng);
         let (mut identity, mut last_zxid) = (None, Zxid(0));
@@ -175,6 +186,7 @@ impl<T, W: Clone> Session<T, W> {
             config,
             rng,
             rotation,
+            dials: 0,
             now: Instant::ORIGIN,
             next_link: 0,
             next_xid: 1,
@@ -210,8 +222,10 @@ impl<T, W: Clone> Session<T, W> {
         tag: T,
         options: SubmitOptions,
     ) -> Result<RequestId, Refused<T>> {
-        match self.check(request, &options) {
-            Ok(()) => self.enqueue(request, tag, None, options),
+        let root = options.root.as_ref().unwrap_or(&self.config.root).clone();
+        let checked = self.check(request, &options);
+        match checked.and_then(|()| self.draft(request.op(), &root, false, |out| request.encode(out))) {
+            Ok(draft) => Ok(self.accept(draft, request.op(), root, tag, None, &options)),
             Err(reason) => Err(Refused { tag, reason }),
         }
     }
@@ -232,7 +246,9 @@ impl<T, W: Clone> Session<T, W> {
         options: SubmitOptions,
     ) -> Result<(RequestId, WatchId), Refused<T>> {
         let refused = match self.check(request, &options) {
-            Ok(()) if self.watches.len() >= self.config.limits.watches => Some(Refusal::Full),
+            Ok(()) if self.watches.len() >= self.config.limits.watches => {
+                Some(Refusal::TooManyWatches { limit: self.config.limits.watches })
+            }
             Ok(()) => None,
             Err(reason) => Some(reason),
         };
@@ -244,20 +260,20 @@ impl<T, W: Clone> Session<T, W> {
         if let Some(reason) = refused {
             return Err(Refused { tag, reason });
         }
-        let kind = request.kind();
-        let wiped = self.watches.wiped_by(&path, kind);
-        let watch = self.watches.add_pending(kind, &path, root.clone(), watch);
-        match self.enqueue(request, tag, Some(watch), options) {
-            Ok(id) => {
-                self.set_again(&path, wiped);
-                Ok((id, watch))
+        let (kind, asking) = (request.kind(), self.watches.asking(request.kind(), &path));
+        let encode = |out: &mut Encoder<'_>| match asking {
+            Asking::AsRecursive => {
+                out.path(request.path());
+                out.put(&AddWatchMode::PersistentRecursive);
             }
-            Err(refused) => {
-                let removal = self.watches.cancel(watch);
-                self.remove_from_server(removal);
-                Err(refused)
-            }
-        }
+            Asking::Plainly | Asking::Unmarked => request.encode(out),
+        };
+        let draft = match self.draft(request.op(), &root, asking != Asking::Unmarked, encode) {
+            Ok(draft) => draft,
+            Err(reason) => return Err(Refused { tag, reason }),
+        };
+        let watch = self.watches.add_pending(kind, asking, &path, root.clone(), watch);
+        Ok((self.accept(draft, request.op(), root.clone(), tag, Some(watch), &options), watch))
     }
 
     /// Takes back a request that was not handed out yet, with its watch. Then no event comes for it.
@@ -306,6 +322,10 @@ impl<T, W: Clone> Session<T, W> {
         let moves = self.rotation.replace(&servers, &mut self.rng);
         self.config.servers = servers;
         self.rejections = None;
+        self.dials = self.dials.min(1);
+        if let Phase::Offline { until } = &mut self.phase {
+            *until = None;
+        }
         if moves {
             self.leave();
         }
@@ -317,11 +337,12 @@ impl<T, W: Clone> Session<T, W> {
     ///
     /// # Errors
     ///
-    /// When the session is over or about to be closed, or the credentials are larger than a frame.
+    /// When the session is over or about to be closed, the credentials are larger than a frame, or there are 256 already.
     pub fn add_auth(&mut self, info: AuthInfo, tag: T) -> Result<(), Refused<T>> {
         let (bytes, limit) =
             (info.scheme.len() + info.secret.as_bytes().len() + 20, self.config.limits.send_frame_bytes);
-        let refused = self.over().map(Refusal::Ended);
+        let full = (self.auths.len() >= CREDENTIALS).then_some(Refusal::Full);
+        let refused = self.over().map(Refusal::Ended).or(full);
         if let Some(reason) = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit })) {
             return Err(Refused { tag, reason });
         }
@@ -361,7 +382,7 @@ impl<T, W: Clone> Session<T, W> {
     /// are kept; the session's id, its watches and the last transaction seen are not. Events that were not fetched stay.
     pub fn renew(&mut self) -> bool {
         let Phase::Ended(End::Expired | End::Rejected) = self.phase else { return false };
-        let pause = self.config.backoff.delay(self.rotation.attempts(), self.rotation.len(), &mut self.rng);
+        let pause = self.pause();
         self.enter(Phase::Offline { until: Some(self.now + pause) });
         self.config.credentials = None;
         (self.identity, self.last_zxid, self.proved) = (None, Zxid(0), None);
@@ -471,29 +492,39 @@ impl<T, W: Clone> Session<T, W> {
         Ok(())
     }
 
-    /// Encodes a checked request and puts it into the outbox.
-    fn enqueue<R: Request + ?Sized>(
+    /// Encodes a checked request.
+    fn draft(
         &mut self,
-        request: &R,
-        tag: T,
-        watch: Option<WatchId>,
-        options: SubmitOptions,
-    ) -> Result<RequestId, Refused<T>> {
-        let (op, xid) = (request.op(), self.next_xid);
-        let root = options.root.unwrap_or_else(|| self.config.root.clone());
-        let draft = self.outbox.draft(xid, op, &root, watch.is_some(), |out| request.encode(out));
+        op: OpCode,
+        root: &Root,
+        watch: bool,
+        encode: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<Draft, Refusal> {
+        let draft = self.outbox.draft(self.next_xid, op, root, watch, encode);
         let (bytes, limit) = (draft.bytes - 4, self.config.limits.send_frame_bytes);
         let waiting = self.outbox.bytes();
-        if bytes > limit {
-            self.outbox.discard(draft);
-            return Err(Refused { tag, reason: Refusal::TooLarge { bytes, limit } });
-        }
-        if waiting > 0 && waiting + draft.bytes > self.config.limits.backlog_bytes {
-            self.outbox.discard(draft);
-            return Err(Refused { tag, reason: Refusal::Full });
-        }
-        self.take_xid();
-        let id = self.take_request_id();
+        let refused = if bytes > limit {
+            Refusal::TooLarge { bytes, limit }
+        } else if waiting > 0 && waiting + draft.bytes > self.config.limits.backlog_bytes {
+            Refusal::Full
+        } else {
+            return Ok(draft);
+        };
+        self.outbox.discard(draft);
+        Err(refused)
+    }
+
+    /// Puts an encoded request into the outbox.
+    fn accept(
+        &mut self,
+        draft: Draft,
+        op: OpCode,
+        root: Root,
+        tag: T,
+        watch: Option<WatchId>,
+        options: &SubmitOptions,
+    ) -> RequestId {
+        let (xid, id) = (self.take_xid(), self.take_request_id());
         let owner = Owner::Caller { tag, root, pin: options.pin, watch };
         let entry = self.outbox.push(draft, id, xid, op, owner);
         entry.resend = options.resend;
@@ -501,27 +532,7 @@ impl<T, W: Clone> Session<T, W> {
             entry.timed = true;
             self.deadlines.add(id, timeout);
         }
-        Ok(id)
-    }
-
-    /// Sets watches once more that a server before 3.9 has just forgotten.
-    fn set_again(&mut self, path: &str, wiped: Wiped) {
-        if let Some(kind) = wiped.persistent {
-            let mode = match kind {
-                WatchKind::PersistentRecursive => AddWatchMode::PersistentRecursive,
-                _ => AddWatchMode::Persistent,
-            };
-            self.submit_internal(OpCode::AddWatch, Internal::AddWatch(path.into(), kind), |out| {
-                out.text(path);
-                out.put(&mode);
-            });
-        }
-        if wiped.child {
-            let relative = self.last_zxid;
-            self.submit_internal(OpCode::SetWatches, Internal::ChildAgain(path.into()), |out| {
-                watches::child_again(path, relative, out);
-            });
-        }
+        id
     }
 }
 

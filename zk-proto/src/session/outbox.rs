@@ -3,7 +3,7 @@
 //! A frame is encoded once, at the end of the buffer, and leaves as a slice of it. Taking a request back leaves a hole that
 //! is skipped later; holes are closed when they outweigh what is left.
 
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -11,12 +11,14 @@ use super::{RequestId, watches::WatchId};
 use crate::{
     Instant, Root, SessionId, Transmit,
     code::OpCode,
-    request::WatchKind,
     wire::{Encoder, Splice},
 };
 
 /// Holes may take up so many bytes, or as many as what waits.
 const HOLES_BYTES: usize = 64 * 1024;
+
+/// An empty buffer may keep so much room.
+const SPARE_BYTES: usize = 1 << 20;
 
 /// A request on its way: waiting in the outbox, or unanswered on a link.
 #[derive(Debug)]
@@ -53,16 +55,14 @@ pub(super) enum Owner<T> {
 }
 
 /// Requests of the session's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Internal {
     SetWatches {
         persistent: bool,
     },
     RemoveWatches,
-    /// A persistent watch of that path and kind, set once more behind a one-shot watch that may have wiped it.
-    AddWatch(Arc<str>, WatchKind),
-    /// A one-shot watch on the children of that path, set once more behind a recursive one that may have wiped it.
-    ChildAgain(Arc<str>),
+    /// A one-shot watch that nothing carries any more, set by itself.
+    SetWatch,
     /// Credentials added at run time: an index into the session's list.
     Auth(usize),
     Close,
@@ -205,6 +205,10 @@ impl<T> Outbox<T> {
     /// Forgets a draft.
     pub(super) fn discard(&mut self, draft: Draft) {
         self.buffer.truncate(draft.start);
+        // What was too large to be sent must not keep its memory.
+        if self.buffer.is_empty() && self.buffer.capacity() > SPARE_BYTES {
+            self.buffer = BytesMut::new();
+        }
     }
 
     /// Accepts a draft: the last one, and the only one since.

@@ -129,14 +129,12 @@ impl<T, W: Clone> Session<T, W> {
     pub(super) fn submit_internal(&mut self, op: OpCode, internal: Internal, encode: impl FnOnce(&mut Encoder<'_>)) {
         let xid = match internal {
             Internal::Auth(_) => xid::AUTH,
-            Internal::ChildAgain(_) => xid::SET_WATCHES,
+            Internal::SetWatch => xid::SET_WATCHES,
             _ => self.take_xid(),
         };
         let id = self.take_request_id();
-        // Wherever the watch before it goes out again, so must this.
-        let resend = matches!(internal, Internal::AddWatch(..) | Internal::ChildAgain(_));
         let draft = self.outbox.draft(xid, op, &crate::Root::default(), false, encode);
-        self.outbox.push(draft, id, xid, op, Owner::Session(internal)).resend = resend;
+        self.outbox.push(draft, id, xid, op, Owner::Session(internal));
     }
 }
 

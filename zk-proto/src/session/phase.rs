@@ -58,6 +58,8 @@ pub(super) struct Exchange {
 pub(super) struct Ready<T> {
     pub(super) id: LinkId,
     pub(super) server: Server,
+    /// Since when.
+    pub(super) since: Instant,
     /// When bytes last came.
     pub(super) heard: Instant,
     /// When something that touches the session was last handed out.
@@ -90,6 +92,7 @@ impl<T> Ready<T> {
         Self {
             id: attempt.id,
             server: attempt.server,
+            since: now,
             heard: now,
             sent: welcome.sent,
             ping_due: false,

@@ -66,6 +66,23 @@ fn work_in_the_background_does_not_keep_the_session_open() {
 }
 
 #[test]
+fn a_link_that_breaks_while_the_background_gets_its_time_ends_everything_at_once() {
+    let (mut world, client) = World::connected();
+    client.spawn(|_| poll_fn(|_| Poll::<()>::Pending));
+    world.turn();
+    let mut read = Task::new(client.get_data("/a"));
+    assert!(read.is_pending());
+    let mut closed = Task::new(client.close());
+    assert!(closed.is_pending());
+
+    world.cut();
+
+    assert_eq!(read.result(), Err(Error::Ended { end: End::Closed, sent: Sent::No }));
+    closed.result();
+    assert_eq!(world.driver.wants(), Wants::Nothing(End::Closed));
+}
+
+#[test]
 fn the_session_is_closed_as_soon_as_the_background_is_done() {
     let (mut world, client) = World::connected();
     client.spawn(|background| async move { _ = background.delete("/mine").await });

@@ -369,9 +369,10 @@ fn a_connection_that_is_cut_is_dialled_anew() {
     world.run();
     let mut states = world.client().states();
     now(states.next());
-    // Only a server that has answered something counts as one that works.
+    // Only a server that has answered something, and stayed for a while, counts as one that works.
     world.client().get_data("/a").send().detach();
     world.run();
+    world.net.advance(Duration::from_secs(1));
 
     world.net.pipe(0).borrow_mut().is_cut = true;
     world.run();

@@ -1,18 +1,19 @@
 //! Making requests: order, cancelling, waiting for a place, errors.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
+use allocation_counter::measure;
 use zk_proto::{
     Config, SessionId,
     client::{Builder, Client, Error, Pending},
     code::{CreateMode, ErrorCode, OpCode},
     record::{Create2Response, ExistsResponse, SetDataResponse, Stat},
-    request::{GetData, InvalidRequest, Request},
+    request::{GetData, InvalidRequest, Request, WatchKind, Watched},
     session::{End, Sent},
     wire::{DecodeError, Decoder, Encoder},
 };
@@ -478,7 +479,11 @@ fn a_failed_multi_names_the_operation() {
 }
 
 /// A request whose author made a mistake.
-struct Panicking;
+#[derive(Clone, Copy)]
+enum Panicking {
+    InPath,
+    InEncode,
+}
 
 impl Request for Panicking {
     type Reply = ();
@@ -493,11 +498,25 @@ impl Request for Panicking {
 
     fn encode(&self, out: &mut Encoder<'_>) {
         out.text("/half");
-        panic!("this panic is part of a test");
+        // A panic without a message.
+        resume_unwind(Box::new(()));
     }
 
     fn decode(_: &mut Decoder) -> Result<(), DecodeError> {
         Ok(())
+    }
+}
+
+impl Watched for Panicking {
+    fn kind(&self) -> WatchKind {
+        WatchKind::Persistent
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::InPath => resume_unwind(Box::new(())),
+            Self::InEncode => "/half",
+        }
     }
 }
 
@@ -506,7 +525,7 @@ fn a_request_that_panics_harms_no_other() {
     let (mut world, client) = World::connected();
     let before = client.get_data("/before").send();
 
-    let panicked = catch_unwind(AssertUnwindSafe(|| client.request(Panicking).send().detach()));
+    let panicked = catch_unwind(AssertUnwindSafe(|| client.request(Panicking::InEncode).send().detach()));
     let mut behind = Task::new(client.get_data("/behind"));
     assert!(panicked.is_err() && behind.is_pending());
     world.turn();
@@ -516,4 +535,36 @@ fn a_request_that_panics_harms_no_other() {
     world.answer(&data("before"));
     world.answer(&data("behind"));
     assert_eq!(behind.result().unwrap().0, "behind");
+}
+
+#[test]
+fn a_request_that_panics_leaves_nothing_behind() {
+    let (_world, client) = World::connected();
+    let plain = |_| client.request(Panicking::InEncode).send().detach();
+    let watched = |panicking| client.request_watched(panicking).send().detach();
+    let attempts: [(&dyn Fn(Panicking), _); 3] =
+        [(&plain, Panicking::InEncode), (&watched, Panicking::InPath), (&watched, Panicking::InEncode)];
+
+    for (index, (make, panicking)) in attempts.into_iter().enumerate() {
+        let panic = || assert!(catch_unwind(AssertUnwindSafe(|| make(panicking))).is_err());
+        panic();
+        let kept = measure(|| (0..1000).for_each(|_| panic())).bytes_current;
+        assert!(kept <= 0, "attempt {index}: {kept} bytes are kept");
+    }
+}
+
+#[test]
+fn a_watch_too_many_fails_at_once_and_keeps_nobody_waiting() {
+    let mut config = config();
+    config.limits.watches = 1;
+    let (mut world, client) = World::connected_with(Builder::from_config(config));
+    let first = client.exists("/first").watch().send();
+
+    let mut second = Task::new(client.exists("/second").watch());
+    assert_eq!(second.poll().map(|result| result.map(|_| ())), Poll::Ready(Err(Error::TooManyWatches { limit: 1 })));
+    let third = client.get_data("/third").send();
+    world.turn();
+
+    assert_eq!(world.paths(), ["/first", "/third"]);
+    drop((first, third));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use zk_proto::{Backoff, Config, Machine, request::GetData};
+use zk_proto::{Backoff, Config, Machine, code::ErrorCode, request::GetData};
 
 use crate::support::{Greeting, Pair, data, servers, settings_with};
 
@@ -69,6 +69,7 @@ fn a_link_that_worked_is_replaced_at_once_by_one_to_the_next_server() {
     pair.connect(&Greeting::default());
     pair.submit(&GetData::new("/a"), 'a');
     pair.answer_next(&data(b""));
+    pair.pass(Duration::from_secs(1));
     let (before, server) = (pair.now, pair.session().server().unwrap().clone());
 
     pair.cut();
@@ -146,6 +147,7 @@ fn a_list_that_grows_moves_the_share_that_balances() {
         pair.connect(&Greeting::default());
         pair.told();
         pair.app(|session| session.set_servers(servers("a,b,c,d")));
+        pair.tick();
         pair.told() == ["Suspended(Left)"]
     });
     let moved = moved.count();
@@ -159,9 +161,61 @@ fn a_link_that_is_not_up_yet_is_left_at_once_for_a_new_list() {
     let old = pair.link_id();
 
     pair.app(|session| session.set_servers(servers("c")));
+    let before = pair.now;
 
-    assert_ne!(pair.link_id(), old);
     assert_eq!(&*pair.dial().host, "c");
+    assert_ne!(pair.link_id(), old);
+    assert_eq!(pair.now, before);
+}
+
+#[test]
+fn a_server_of_a_new_list_gets_its_full_time_although_the_clock_was_last_seen_long_ago() {
+    let mut pair = Pair::new(config("a,b"));
+    pair.connect(&Greeting::default());
+    pair.pause(Duration::from_secs(8));
+    pair.app(|session| session.set_servers(servers("c")));
+    pair.tick();
+    assert_eq!(&*pair.dial().host, "c");
+    pair.told();
+
+    pair.pass(Duration::from_secs(7));
+
+    pair.assert_quiet();
+}
+
+#[test]
+fn a_new_list_ends_a_pause() {
+    let mut pair = Pair::new(config("a"));
+    for _ in 0..5 {
+        pair.dial();
+        pair.cut();
+    }
+    let before = pair.now;
+
+    pair.app(|session| session.set_servers(servers("a,b")));
+
+    pair.dial();
+    assert_eq!(pair.now, before);
+}
+
+#[test]
+fn a_server_that_refuses_the_watches_is_not_asked_again_and_again_without_a_pause() {
+    let mut pair = Pair::new(config("a"));
+    pair.connect(&Greeting::default());
+    pair.watch(&GetData::new("/a"), 'a', "w");
+    pair.answer_next(&data(b""));
+    pair.pass(Duration::from_secs(2));
+    let before = pair.now;
+
+    pair.cut();
+    for _ in 0..20 {
+        pair.connect(&Greeting::default());
+        let asked = pair.asked().swap_remove(0);
+        pair.refuse(&asked, ErrorCode::ThrottledOp);
+    }
+
+    let took = pair.now.saturating_since(before);
+    assert!(took > Duration::from_secs(20), "20 links in {took:?}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! One-shot and persistent watches on one path.
 //!
-//! Servers before 3.9 keep one mode a path, the last one set; a one-shot watch wipes a persistent one there. Their events
+//! Servers before 3.9 keep one mode a path, the last one set: a one-shot watch would take a persistent one's place. So a
+//! one-shot watch beside a persistent one is not set on the server; the persistent one hears for it. The events of such servers
 //! have no transaction number, which is how they are told apart.
 
 use zk_proto::{
     code::{AddWatchMode, ErrorCode, EventType, OpCode, WatcherType},
-    record::{AddWatchRequest, RemoveWatchesRequest},
-    request::{AddWatch, GetChildren, GetData, Watched},
+    record::{AddWatchRequest, ExistsRequest, GetChildrenRequest, GetDataRequest, RemoveWatchesRequest},
+    request::{AddWatch, Exists, GetChildren, GetData, Watched},
     session::{SubmitOptions, WatchId},
 };
 
@@ -17,63 +18,62 @@ const OLD: i64 = -1;
 const NEW: i64 = 0x42;
 
 #[test]
-fn on_an_old_server_a_persistent_watch_is_set_again_right_behind_a_one_shot_watch() {
+fn a_one_shot_watch_beside_a_persistent_one_is_not_set_on_the_server() {
     for mode in [AddWatchMode::Persistent, AddWatchMode::PersistentRecursive] {
-        let mut pair = Pair::connected();
-        confirmed(&mut pair, &AddWatch { path: "/a", mode }, "stays");
-        pair.watch(&GetData::new("/a"), 'o', "once");
-        pair.submit(&GetData::new("/b"), 'b');
+        for mut pair in [Pair::connected(), new_server()] {
+            // Whether the persistent one is there, or still on its way.
+            for is_confirmed in [true, false] {
+                let path = if is_confirmed { "/a" } else { "/b" };
+                let add = AddWatch { path, mode };
+                if is_confirmed {
+                    confirmed(&mut pair, &add, "stays");
+                } else {
+                    pair.watch(&add, 'p', "stays");
+                }
+                pair.watch(&GetData::new(path), '1', "once");
+                pair.watch(&Exists::new(path), '2', "once");
+                pair.watch(&GetChildren::new(path), '3', "once");
 
-        let asked = pair.asked();
-
-        assert_eq!(ops(&asked), [OpCode::GetData, OpCode::AddWatch, OpCode::GetData]);
-        assert_eq!(asked[1].record::<AddWatchRequest>(), AddWatchRequest { path: Some("/a".into()), mode });
-        for asked in asked {
-            pair.answer(&asked, &stat());
+                let asked = pair.asked();
+                let reads = &asked[asked.len() - 3..];
+                assert!(!reads[0].record::<GetDataRequest>().watch);
+                assert!(!reads[1].record::<ExistsRequest>().watch);
+                assert!(!reads[2].record::<GetChildrenRequest>().watch);
+                asked.iter().for_each(|asked| pair.answer(asked, &stat()));
+                pair.told();
+            }
         }
-        assert_eq!(pair.told(), ["o: Ok", "b: Ok"], "nobody hears of it");
     }
 }
 
 #[test]
-fn on_an_old_server_a_list_of_children_takes_nothing_from_a_recursive_watch() {
-    for (mode, expected) in [
-        (AddWatchMode::Persistent, &[OpCode::GetChildren, OpCode::AddWatch][..]),
-        (AddWatchMode::PersistentRecursive, &[OpCode::GetChildren]),
-    ] {
-        let mut pair = Pair::connected();
-        confirmed(&mut pair, &AddWatch { path: "/a", mode }, "stays");
-        pair.watch(&GetChildren::new("/a"), 'o', "once");
-        assert_eq!(pair.ops(), expected, "{mode}");
+fn one_event_is_told_to_both() {
+    for zxid in [OLD, NEW] {
+        let mut pair = both(zxid).0;
+        pair.send(&event(EventType::NodeDataChanged, "/a", zxid));
+        pair.send(&event(EventType::NodeDeleted, "/a", zxid));
+
+        let told = ["stays: NodeDataChanged /a", "once: NodeDataChanged /a", "stays: NodeDeleted /a"];
+        assert_eq!(pair.told(), told);
+        assert_eq!(pair.ops(), []);
     }
 }
 
 #[test]
-fn on_an_old_server_a_watch_on_children_is_set_again_behind_a_recursive_watch() {
-    let recursive = AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive };
-    let mut pair = Pair::connected();
-    confirmed(&mut pair, &GetChildren::new("/a"), "children");
-    pair.watch(&recursive, 'r', "stays");
-    let asked = pair.asked();
-    assert_eq!(ops(&asked), [OpCode::AddWatch, OpCode::SetWatches]);
-    assert_eq!(paths_of(&asked[1]).1, [vec![], vec![], vec!["/a".to_string()], vec![], vec![]]);
-    asked.iter().for_each(|asked| pair.answer(asked, &[]));
+fn a_recursive_watch_hears_of_children_for_a_one_shot_watch_on_them() {
+    for zxid in [OLD, NEW] {
+        let mut pair = if zxid == NEW { new_server() } else { Pair::connected() };
+        confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, "tree");
+        confirmed(&mut pair, &GetChildren::new("/a"), "once");
 
-    // A read of data takes the recursive watch away, and the recursive watch takes the children away again.
-    pair.watch(&GetData::new("/a"), 'd', "data");
-    let asked = pair.asked();
-    assert_eq!(ops(&asked), [OpCode::GetData, OpCode::AddWatch, OpCode::SetWatches]);
-    asked.iter().for_each(|asked| pair.answer(asked, &data(b"")));
-    pair.told();
-
-    // Over a reconnect, the frame of the watch on children comes last.
-    pair.reconnect();
-    let asked = pair.asked();
-    assert_eq!(ops(&asked), [OpCode::SetWatches2, OpCode::SetWatches]);
-    let [data, exist, child, persistent, recursive] = paths_of(&asked[0]).1;
-    assert_eq!([data, recursive], [["/a"], ["/a"]]);
-    assert!(exist.is_empty() && child.is_empty() && persistent.is_empty());
-    assert_eq!(paths_of(&asked[1]).1[2], ["/a"]);
+        pair.send(&event(EventType::NodeDataChanged, "/a/child", zxid));
+        pair.send(&event(EventType::NodeCreated, "/a/child/below", zxid));
+        assert_eq!(pair.told(), ["tree: NodeDataChanged /a/child", "tree: NodeCreated /a/child/below"]);
+        pair.send(&event(EventType::NodeCreated, "/a/other", zxid));
+        assert_eq!(pair.told(), ["tree: NodeCreated /a/other", "once: NodeChildrenChanged /a"]);
+        pair.send(&event(EventType::NodeDeleted, "/a/other", zxid));
+        assert_eq!(pair.told(), ["tree: NodeDeleted /a/other"]);
+    }
 }
 
 #[test]
@@ -109,48 +109,49 @@ fn on_an_old_server_a_persistent_watch_beside_a_recursive_one_still_hears_of_its
 }
 
 #[test]
-fn on_a_new_server_they_are_kept_apart_and_nothing_is_set_again() {
+fn on_a_new_server_that_keeps_both_modes_a_persistent_watch_hears_of_its_children_once() {
     let mut pair = new_server();
-    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
-    pair.watch(&GetData::new("/a"), 'o', "once");
+    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "node");
+    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, "tree");
 
-    assert_eq!(pair.ops(), [OpCode::GetData]);
+    pair.send(&event(EventType::NodeCreated, "/a/child", NEW));
+    pair.send(&event(EventType::NodeChildrenChanged, "/a", NEW));
+
+    assert_eq!(pair.told(), ["tree: NodeCreated /a/child", "node: NodeChildrenChanged /a"]);
 }
 
 #[test]
-fn which_server_it_is_counts_for_its_link_alone() {
-    let mut pair = new_server();
-    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
-    pair.reconnect();
-    assert_eq!(pair.told().last().map(String::as_str), Some("stays: Resync /a"));
-    answer_all(&mut pair);
-
-    pair.watch(&GetData::new("/a"), 'o', "once");
-
-    assert_eq!(pair.ops(), [OpCode::GetData, OpCode::AddWatch]);
-}
-
-#[test]
-fn one_event_is_told_to_both() {
+fn a_one_shot_watch_that_came_first_is_carried_from_then_on() {
     for zxid in [OLD, NEW] {
-        let mut pair = both(zxid).0;
-        pair.send(&event(EventType::NodeDataChanged, "/a", zxid));
-        pair.send(&event(EventType::NodeDeleted, "/a", zxid));
+        let mut pair = if zxid == NEW { new_server() } else { Pair::connected() };
+        confirmed(&mut pair, &GetChildren::new("/a"), "once");
+        let tree = confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, "tree");
+        give_up(&mut pair, tree);
+        assert_eq!(pair.ops(), [], "it still hears for the other");
 
-        let told = ["stays: NodeDataChanged /a", "once: NodeDataChanged /a", "stays: NodeDeleted /a"];
-        assert_eq!(pair.told(), told);
-        assert_eq!(pair.ops(), []);
+        pair.send(&event(EventType::NodeCreated, "/a/child", zxid));
+
+        assert_eq!(pair.told(), ["once: NodeChildrenChanged /a"]);
+        assert_removes(&pair.ask(), WatcherType::Any);
     }
 }
 
 #[test]
-fn on_an_old_server_a_removal_by_type_would_hit_the_persistent_watch_and_is_not_made() {
-    let (mut pair, stays, once) = both(OLD);
+fn the_persistent_watch_stays_on_the_server_as_long_as_it_hears_for_another() {
+    for zxid in [OLD, NEW] {
+        let (mut pair, stays, once) = both(zxid);
+        give_up(&mut pair, once);
+        assert_eq!(pair.ops(), []);
+        give_up(&mut pair, stays);
+        assert_removes(&pair.ask(), WatcherType::Any);
 
-    give_up(&mut pair, once);
-    assert_eq!(pair.ops(), []);
-    give_up(&mut pair, stays);
-    assert_removes(&pair.ask(), WatcherType::Any);
+        let (mut pair, stays, _) = both(zxid);
+        give_up(&mut pair, stays);
+        assert_eq!(pair.ops(), []);
+        pair.send(&event(EventType::NodeDataChanged, "/a", zxid));
+        assert_eq!(pair.told(), ["once: NodeDataChanged /a"]);
+        assert_removes(&pair.ask(), WatcherType::Any);
+    }
 }
 
 #[test]
@@ -165,89 +166,81 @@ fn on_an_old_server_a_removal_by_type_would_hit_a_persistent_watch_that_is_on_it
 }
 
 #[test]
-fn on_a_new_server_each_is_removed_by_its_type() {
-    let (mut pair, stays, once) = both(NEW);
-
-    give_up(&mut pair, once);
-    assert_removes(&pair.ask(), WatcherType::Data);
-    give_up(&mut pair, stays);
-    assert_removes(&pair.ask(), WatcherType::Any);
-}
-
-#[test]
-fn on_an_old_server_a_persistent_watch_that_is_given_up_goes_when_the_one_shot_watch_has_fired() {
-    let (mut pair, stays, _) = both(OLD);
-    give_up(&mut pair, stays);
-    assert_eq!(pair.ops(), []);
-
-    pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
-
-    assert_eq!(pair.told(), ["once: NodeDataChanged /a"]);
-    assert_removes(&pair.ask(), WatcherType::Any);
-}
-
-#[test]
-fn a_persistent_watch_taken_back_before_it_was_sent_is_not_left_behind_by_the_one_set_again() {
-    let mut pair = Pair::connected();
-    let add = AddWatch { path: "/a", mode: AddWatchMode::Persistent };
-    let (request, _) = pair.watch_with(&add, 'p', "stays", SubmitOptions::default());
-    pair.watch(&GetData::new("/a"), 'o', "once");
-    pair.app(|session| session.withdraw(request));
-
-    let asked = pair.asked();
-    assert_eq!(ops(&asked), [OpCode::GetData, OpCode::AddWatch]);
-    pair.refuse(&asked[0], ErrorCode::NoNode);
-    pair.answer(&asked[1], &[0; 4]);
-
-    assert_eq!(pair.told(), ["o: Server(NoNode)"]);
-    assert_removes(&pair.ask(), WatcherType::Any);
-}
-
-#[test]
-fn a_persistent_watch_that_is_being_set_again_survives_a_lost_link() {
-    // The one-shot request goes out again on the new link, behind the replay, and wipes the persistent watch once more.
-    for handed_out in [false, true] {
+fn a_watch_whose_carrier_never_came_is_set_by_itself() {
+    for error in [None, Some(ErrorCode::ThrottledOp)] {
         let mut pair = Pair::connected();
-        confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
-        let again = SubmitOptions { resend: true, ..SubmitOptions::default() };
-        pair.watch_with(&GetData::new("/a"), 'o', "once", again);
-        if handed_out {
-            assert_eq!(pair.ops(), [OpCode::GetData, OpCode::AddWatch]);
+        pair.submit(&GetData::new("/elsewhere"), 'x');
+        pair.zxid = 0x20;
+        pair.answer_next(&data(b""));
+        let known = pair.session().last_zxid();
+        let add = AddWatch { path: "/a", mode: AddWatchMode::Persistent };
+        let (request, _) = pair.watch_with(&add, 'p', "stays", SubmitOptions::default());
+        pair.watch(&GetChildren::new("/a"), 'o', "once");
+        if error.is_none() {
+            pair.app(|session| session.withdraw(request));
         }
-
-        pair.reconnect();
-
-        let asked = pair.asked();
-        assert_eq!(ops(&asked), [OpCode::SetWatches2, OpCode::GetData, OpCode::AddWatch], "{handed_out}");
-        assert_eq!(asked[2].path(), "/a");
-        assert_eq!(pair.told(), ["Suspended(Hangup)", "Connected resumed", "stays: Resync /a"]);
-        for asked in asked {
-            pair.answer(&asked, &stat());
+        for asked in pair.asked() {
+            match error.filter(|_| asked.op == OpCode::AddWatch) {
+                Some(error) => pair.refuse(&asked, error),
+                None => pair.answer(&asked, &[0; 4]),
+            }
         }
-        assert_eq!(pair.told(), ["o: Ok"]);
+        assert!(pair.told().last().is_some_and(|told| told == "o: Ok"));
+
+        let asked = pair.ask();
+        assert_eq!(asked.op, OpCode::SetWatches);
+        let (relative, paths) = paths_of(&asked);
+        assert_eq!(paths[2], ["/a"]);
+        assert!(relative >= known && relative < pair.session().last_zxid(), "what came in between fires at once");
+        pair.answer(&asked, &[]);
+
+        pair.send(&event(EventType::NodeChildrenChanged, "/a", OLD));
+        assert_eq!(pair.told(), ["once: NodeChildrenChanged /a"]);
+        assert_eq!(pair.ops(), []);
     }
 }
 
 #[test]
-fn a_child_watch_wipes_a_persistent_one_likewise() {
+fn over_a_reconnect_all_are_set_in_their_own_lists_and_the_persistent_one_carries_on() {
     let mut pair = Pair::connected();
-    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
-    pair.watch(&GetChildren::new("/a"), 'c', "once");
-    assert_eq!(pair.ops(), [OpCode::GetChildren, OpCode::AddWatch]);
+    let tree = confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, "tree");
+    confirmed(&mut pair, &GetChildren::new("/a"), "children");
+    confirmed(&mut pair, &GetData::new("/a"), "data");
+
+    pair.reconnect();
+    let asked = pair.ask();
+    assert_eq!(asked.op, OpCode::SetWatches2);
+    let a = || vec!["/a".to_string()];
+    assert_eq!(paths_of(&asked).1, [a(), vec![], a(), vec![], a()], "so that what was missed is told");
+    pair.answer(&asked, &[]);
+    pair.told();
+
+    give_up(&mut pair, tree);
+    assert_eq!(pair.ops(), []);
+    pair.send(&event(EventType::NodeDeleted, "/a/child", OLD));
+    pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
+    assert_eq!(pair.told(), ["children: NodeChildrenChanged /a", "data: NodeDataChanged /a"]);
+    assert_removes(&pair.ask(), WatcherType::Any);
 }
 
 #[test]
-fn a_child_watch_that_is_set_again_although_its_request_was_lost_is_taken_off() {
+fn a_one_shot_request_that_is_sent_again_stays_carried() {
     let mut pair = Pair::connected();
-    pair.watch(&GetChildren::new("/a"), 'c', "once");
-    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, 'd', "deep");
-    assert_eq!(pair.ops(), [OpCode::GetChildren, OpCode::AddWatch, OpCode::SetWatches]);
+    confirmed(&mut pair, &AddWatch { path: "/a", mode: AddWatchMode::Persistent }, "stays");
+    let again = SubmitOptions { resend: true, ..SubmitOptions::default() };
+    pair.watch_with(&GetData::new("/a"), 'o', "once", again);
+    assert_eq!(pair.ops(), [OpCode::GetData]);
 
     pair.reconnect();
 
-    assert_eq!(pair.told(), ["c: Lost", "d: Lost", "Suspended(Hangup)", "Connected resumed"]);
-    pair.answer_next(&[]);
-    assert_removes(&pair.ask(), WatcherType::Any);
+    assert_eq!(pair.told(), ["Suspended(Hangup)", "Connected resumed", "stays: Resync /a"]);
+    let asked = pair.asked();
+    assert_eq!(ops(&asked), [OpCode::SetWatches2, OpCode::GetData]);
+    assert!(!asked[1].record::<GetDataRequest>().watch);
+    asked.iter().for_each(|asked| pair.answer(asked, &stat()));
+    assert_eq!(pair.told(), ["o: Ok"]);
+    pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
+    assert_eq!(pair.told(), ["stays: NodeDataChanged /a", "once: NodeDataChanged /a"]);
 }
 
 fn new_server() -> Pair {

@@ -44,6 +44,20 @@ fn a_read_is_sent_again_as_often_as_it_takes() {
 }
 
 #[test]
+fn a_read_whose_answer_breaks_the_link_is_not_sent_again() {
+    let mut pair = Pair::connected();
+    pair.submit_with(&GetData::new("/huge"), 'h', again()).unwrap();
+    pair.submit_with(&GetData::new("/a"), 'a', again()).unwrap();
+    pair.flush();
+
+    pair.send(&(64_i32 << 20).to_be_bytes());
+
+    assert_eq!(pair.told()[0], "h: Lost");
+    pair.connect(&Greeting::default());
+    assert_eq!(pair.ask().path(), "/a");
+}
+
+#[test]
 fn frames_that_are_kept_count_against_the_backlog_until_they_are_answered() {
     let mut config = settings();
     config.limits.backlog_bytes = 100;

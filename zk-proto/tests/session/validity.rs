@@ -68,6 +68,31 @@ fn validity_is_not_extended_by_anything_that_does_not_prove_that_the_server_hear
 }
 
 #[test]
+fn an_answer_that_the_session_is_over_proves_nothing() {
+    for error in [ErrorCode::SessionExpired, ErrorCode::SessionMoved] {
+        let mut pair = Pair::connected();
+        let before = valid(&pair);
+        pair.pass(5 * SECOND);
+        pair.submit(&GetData::new("/a"), 'a');
+        let asked = pair.ask();
+        pair.refuse(&asked, error);
+        assert_eq!(valid(&pair), before, "{error}");
+    }
+}
+
+#[test]
+fn a_read_only_server_proves_nothing_of_a_session_of_the_whole_ensemble() {
+    let mut pair = Pair::connected_with(settings_with(|config| config.read_only = true));
+    let before = valid(&pair);
+    pair.pass(5 * SECOND);
+    pair.cut();
+    pair.connect(&Greeting::read_only());
+    pair.submit(&GetData::new("/a"), 'a');
+    pair.answer_next(&data(b""));
+    assert_eq!(valid(&pair), before);
+}
+
+#[test]
 fn an_old_answer_does_not_take_back_what_a_newer_one_has_proved() {
     let mut pair = Pair::connected();
     pair.submit(&GetData::new("/a"), 'a');

@@ -225,7 +225,9 @@ fn as_many_watches_as_the_limit_allows_are_taken() {
 
     let full = |pair: &mut Pair| {
         let refused = pair.app(|session| session.submit_watched(&GetData::new("/c"), 'c', "w", Default::default()));
-        refused.is_err_and(|refused| refused.reason == zk_proto::session::Refusal::Full && refused.tag == 'c')
+        refused.is_err_and(|refused| {
+            refused.tag == 'c' && refused.reason == zk_proto::session::Refusal::TooManyWatches { limit: 2 }
+        })
     };
     assert!(full(&mut pair));
     pair.app(|session| session.withdraw(request));

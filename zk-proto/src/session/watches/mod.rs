@@ -5,7 +5,12 @@
 //! *before* its event is queued; setting it again from the event handler is then an ordinary request.
 //!
 //! The server knows one watch a connection, path and list (data, child, persistent, recursive), however many watchers this
-//! side has. For each path the registry remembers on which lists it believes the server to have it, so that the last
+//! side has. Before 3.9 it even keeps one mode only a connection and path, the last one set (ZOOKEEPER-4466): a one-shot watch
+//! on a path with a persistent one would replace it. But the persistent one hears all that the one-shot one could, so the
+//! latter is not set on the server at all, whatever its version: it is *carried*. In the same way a recursive watch carries a
+//! persistent one, as the news of a child is news of the list of children.
+//!
+//! For each path the registry remembers on which lists it believes the server to have it, so that the last
 //! watcher to leave takes the server's watch off too.
 
 mod replay;
@@ -15,7 +20,7 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use super::{WatchedEvent, WatchedEventKind};
 use crate::{Root, Zxid, code::WatcherType, path, request::WatchKind, wire::Text};
 
-pub(super) use replay::{ReplayCursor, child_again};
+pub(super) use replay::{ReplayCursor, set_one};
 
 /// Names a watch, for as long as it is set or on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +77,8 @@ struct Watch<W> {
     path: Arc<str>,
     root: Root,
     kind: WatchKind,
+    /// Whether another watch of the path hears for it at the server.
+    carried: bool,
     stage: Stage<W>,
 }
 
@@ -142,13 +149,26 @@ pub(super) struct Removal {
     pub(super) watcher_type: WatcherType,
 }
 
-/// What a server before 3.9 forgets when a watch is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wiped {
-    /// A persistent watch of that kind.
-    pub(super) persistent: Option<WatchKind>,
-    /// One-shot watches on children, once the persistent watch is there.
-    pub(super) child: bool,
+/// How a new watch is to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// As its request says.
+    Plainly,
+    /// Without the server's knowing: another watch carries it.
+    Unmarked,
+    /// As a recursive watch, which is there already and carries it.
+    AsRecursive,
+}
+
+/// What becomes of a watch when its request has been answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Confirmed {
+    /// All is well.
+    Set,
+    /// Nobody is left to hear it.
+    Unheard(Option<Removal>),
+    /// What should carry it is not there any more: it has to be set by itself.
+    Uncarried(Arc<str>),
 }
 
 #[derive(Debug)]
@@ -185,12 +205,20 @@ impl<W: Clone> Registry<W> {
     }
 
     /// Notes a watch that is on its way.
-    pub(super) fn add_pending(&mut self, kind: WatchKind, server_path: &str, root: Root, handle: W) -> WatchId {
+    pub(super) fn add_pending(
+        &mut self,
+        kind: WatchKind,
+        asking: Asking,
+        server_path: &str,
+        root: Root,
+        handle: W,
+    ) -> WatchId {
         let path = match self.by_path.get_key_value(server_path) {
             Some((path, _)) => path.clone(),
             None => server_path.into(),
         };
-        let watch = Watch { path: path.clone(), root, kind, stage: Stage::Pending(handle) };
+        let carried = asking != Asking::Plainly;
+        let watch = Watch { path: path.clone(), root, kind, carried, stage: Stage::Pending(handle) };
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize].watch = Some(watch);
@@ -213,22 +241,67 @@ impl<W: Clone> Registry<W> {
         self.get_mut(id).map(|watch| watch.kind)
     }
 
-    /// The request was answered: the watch is set. `kind` is what it turned out to be. Returns what must be taken off,
-    /// where nobody is left to hear it.
-    pub(super) fn confirm(&mut self, id: WatchId, kind: WatchKind) -> Option<Removal> {
-        let watch = self.get_mut(id)?;
-        watch.kind = kind;
-        let path = watch.path.clone();
-        match core::mem::replace(&mut watch.stage, Stage::Abandoned) {
-            Stage::Pending(handle) | Stage::Set(handle) => watch.stage = Stage::Set(handle),
-            Stage::Abandoned => {
-                self.mark_on_server(&path, kind);
-                self.free_slot(id.index);
-                return self.settle(&path);
+    /// Returns how to ask for a watch.
+    pub(super) fn asking(&self, kind: WatchKind, server_path: &str) -> Asking {
+        let Some(watches) = self.by_path.get(server_path) else { return Asking::Plainly };
+        let mut kinds = 0;
+        for watch in watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref()) {
+            if !matches!(watch.stage, Stage::Abandoned) {
+                kinds |= bit(watch.kind);
             }
         }
-        self.mark_on_server(&path, kind);
-        None
+        for (list, kind) in
+            [(List::Persistent, WatchKind::Persistent), (List::Recursive, WatchKind::PersistentRecursive)]
+        {
+            if watches.on_server & list.bit() != 0 {
+                kinds |= bit(kind);
+            }
+        }
+        match (can_carry(kinds, kind), kind) {
+            (false, _) => Asking::Plainly,
+            (true, WatchKind::Persistent) => Asking::AsRecursive,
+            (true, _) => Asking::Unmarked,
+        }
+    }
+
+    /// The request was answered: the watch is set. `kind` is what it turned out to be.
+    pub(super) fn confirm(&mut self, id: WatchId, kind: WatchKind) -> Confirmed {
+        let Some(watch) = self.get_mut(id) else { return Confirmed::Unheard(None) };
+        watch.kind = kind;
+        let (path, carried) = (watch.path.clone(), watch.carried);
+        let is_heard = match core::mem::replace(&mut watch.stage, Stage::Abandoned) {
+            Stage::Pending(handle) | Stage::Set(handle) => {
+                watch.stage = Stage::Set(handle);
+                true
+            }
+            Stage::Abandoned => false,
+        };
+        let Some(watches) = self.by_path.get_mut(&path) else { return Confirmed::Unheard(None) };
+        let has_carrier = watches.on_server & PERSISTENT_LISTS != 0;
+        match (carried, kind) {
+            (false, _) => watches.on_server |= List::of(kind).bit(),
+            (true, WatchKind::Persistent) => watches.on_server |= List::Recursive.bit(),
+            (true, _) => {}
+        }
+        if !is_heard {
+            self.free_slot(id.index);
+            return Confirmed::Unheard(self.settle(&path));
+        }
+        if kind.is_persistent() {
+            // From here on it hears for the others of the path, and has taken their place on servers before 3.9.
+            for slot in watches.slots.as_slice().iter().filter(|slot| **slot != id.index) {
+                if let Some(watch) = &mut self.slots[*slot as usize].watch {
+                    watch.carried |= can_carry(bit(kind), watch.kind);
+                }
+            }
+        } else if carried && !has_carrier {
+            watches.on_server |= List::of(kind).bit();
+            if let Some(watch) = self.get_mut(id) {
+                watch.carried = false;
+            }
+            return Confirmed::Uncarried(path);
+        }
+        Confirmed::Set
     }
 
     /// The request failed, or was never sent: there is no watch. Returns what must be taken off: other watches of the path
@@ -254,42 +327,6 @@ impl<W: Clone> Registry<W> {
         }
     }
 
-    /// Returns what to set once more behind a request that sets a watch of that kind on that path.
-    ///
-    /// Servers before 3.9 keep one mode a connection and path in each of two lists, the last one set (ZOOKEEPER-4466). Reads
-    /// of data and existence set the mode in the list for data, lists of children in the one for children, `addWatch` in
-    /// both. So a one-shot watch wipes a persistent one, and a recursive one, which tells nothing of children as such, wipes a
-    /// one-shot watch on children.
-    pub(super) fn wiped_by(&self, server_path: &str, kind: WatchKind) -> Wiped {
-        let Some(watches) = self.by_path.get(server_path).filter(|_| !self.modes_apart) else {
-            return Wiped::default();
-        };
-        let watches = watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
-        let heard = watches.filter(|watch| !matches!(watch.stage, Stage::Abandoned));
-        let kinds = heard.fold(0, |kinds, watch| kinds | bit(watch.kind));
-        let has = |kind| kinds & bit(kind) != 0;
-        let persistent = match (kind, has(WatchKind::PersistentRecursive)) {
-            (WatchKind::PersistentRecursive, _) => None,
-            // For a recursive watch, the list for children is of no use.
-            (WatchKind::Child, true) => None,
-            // A recursive watch tells all that a persistent one beside it needs, see `fire`, so its mode has to be the last.
-            (WatchKind::Data | WatchKind::Exist | WatchKind::Persistent, true) => Some(WatchKind::PersistentRecursive),
-            (WatchKind::Persistent, false) => None,
-            (WatchKind::Data | WatchKind::Exist | WatchKind::Child, false) => {
-                has(WatchKind::Persistent).then_some(WatchKind::Persistent)
-            }
-        };
-        let last = persistent.unwrap_or(kind);
-        Wiped { persistent, child: last == WatchKind::PersistentRecursive && has(WatchKind::Child) }
-    }
-
-    /// A watch was set once more, behind another one. Returns what must be taken off, where nobody hears it any more.
-    pub(super) fn set_again(&mut self, path: Arc<str>, kind: WatchKind) -> Option<Removal> {
-        self.by_path.entry(path.clone()).or_default();
-        self.mark_on_server(&path, kind);
-        self.settle(&path)
-    }
-
     /// A watch has fired at the server: tells everyone who hears it, in the order in which the watches were made, and drops
     /// the one-shot ones. Returns what must be taken off, where only those kept it.
     pub(super) fn fire(
@@ -298,27 +335,13 @@ impl<W: Clone> Registry<W> {
         server_path: &Text,
         zxid: Option<Zxid>,
         mut tell: impl FnMut(W, WatchedEvent),
-    ) -> Option<Removal> {
+    ) -> [Option<Removal>; 2] {
         // Servers before 3.9 send no number.
         self.modes_apart |= zxid.is_some();
         if let Some(watches) = self.by_path.get_mut(server_path.as_str()) {
             watches.on_server &= !fired_lists(kind);
-            let told_otherwise = zxid.is_none() && watches.on_server & List::Recursive.bit() != 0;
-            let slots: Vec<u32> = watches.slots.as_slice().to_vec();
-            for slot in slots {
-                let Some(watch) = &mut self.slots[slot as usize].watch else { continue };
-                let is_list = kind == WatchedEventKind::NodeChildrenChanged && watch.kind == WatchKind::Persistent;
-                if !hears(watch.kind, kind) || (is_list && told_otherwise) {
-                    continue;
-                }
-                let Stage::Set(handle) = &watch.stage else { continue };
-                let (handle, path) = (handle.clone(), watch.path_of(server_path));
-                if !watch.kind.is_persistent() {
-                    self.free_slot(slot);
-                }
-                tell(handle, WatchedEvent { kind, path, zxid });
-            }
         }
+        self.tell_path(kind, server_path, zxid, |watch| hears(watch.kind, kind), &mut tell);
         let removal = self.settle(server_path);
         // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
         if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged {
@@ -332,27 +355,54 @@ impl<W: Clone> Registry<W> {
                 }
             }
         }
-        if zxid.is_none() && matches!(kind, WatchedEventKind::NodeCreated | WatchedEventKind::NodeDeleted) {
-            self.tell_list_changed(server_path, tell);
-        }
-        removal
+        let is_about_list = matches!(kind, WatchedEventKind::NodeCreated | WatchedEventKind::NodeDeleted);
+        let parent = path::parent(server_path).filter(|_| is_about_list);
+        [removal, parent.and_then(|parent| self.fire_list(parent, zxid, tell))]
     }
 
-    /// A server before 3.9 that has a path in recursive mode tells nothing of its list of children as such; but it tells of
-    /// each child. Persistent watches on the path are told what that means.
-    fn tell_list_changed(&self, child: &str, mut tell: impl FnMut(W, WatchedEvent)) {
-        let Some(parent) = path::parent(child) else { return };
-        let Some(watches) = self.by_path.get(parent).filter(|_| !self.modes_apart) else { return };
-        if watches.on_server & List::Recursive.bit() == 0 {
-            return;
+    /// A child of a path was created or deleted. A recursive watch on the path was told so, and on behalf of whom it carries
+    /// this means that the list of children has changed.
+    fn fire_list(
+        &mut self,
+        server_path: &str,
+        zxid: Option<Zxid>,
+        mut tell: impl FnMut(W, WatchedEvent),
+    ) -> Option<Removal> {
+        let on_server = self.by_path.get(server_path)?.on_server;
+        if on_server & List::Recursive.bit() == 0 {
+            return None;
         }
-        for slot in watches.slots.as_slice() {
-            let Some(watch) = &self.slots[*slot as usize].watch else { continue };
-            if let (WatchKind::Persistent, Stage::Set(handle)) = (watch.kind, &watch.stage) {
-                let path = watch.path_of(&Text::from(parent));
-                let kind = WatchedEventKind::NodeChildrenChanged;
-                tell(handle.clone(), WatchedEvent { kind, path, zxid: None });
+        // Where the server keeps both modes, the persistent one is told by the server.
+        let tells_persistent = self.modes_apart && on_server & List::Persistent.bit() != 0;
+        let kind = WatchedEventKind::NodeChildrenChanged;
+        let hears = |watch: &Watch<W>| match watch.kind {
+            WatchKind::Child => watch.carried,
+            WatchKind::Persistent => watch.carried && !tells_persistent,
+            WatchKind::Data | WatchKind::Exist | WatchKind::PersistentRecursive => false,
+        };
+        self.tell_path(kind, &Text::from(server_path), zxid, hears, &mut tell);
+        self.settle(server_path)
+    }
+
+    /// Tells those watches of a path that are set and hear an event, and drops the one-shot ones.
+    fn tell_path(
+        &mut self,
+        kind: WatchedEventKind,
+        server_path: &Text,
+        zxid: Option<Zxid>,
+        hears: impl Fn(&Watch<W>) -> bool,
+        tell: &mut impl FnMut(W, WatchedEvent),
+    ) {
+        let Some(watches) = self.by_path.get(server_path.as_str()) else { return };
+        let slots: Vec<u32> = watches.slots.as_slice().to_vec();
+        for slot in slots {
+            let Some(watch) = self.slots[slot as usize].watch.as_ref().filter(|watch| hears(watch)) else { continue };
+            let Stage::Set(handle) = &watch.stage else { continue };
+            let (handle, path) = (handle.clone(), watch.path_of(server_path));
+            if !watch.kind.is_persistent() {
+                self.free_slot(slot);
             }
+            tell(handle, WatchedEvent { kind, path, zxid });
         }
     }
 
@@ -397,19 +447,6 @@ impl<W: Clone> Registry<W> {
         if slot.generation == id.generation { slot.watch.as_mut() } else { None }
     }
 
-    fn mark_on_server(&mut self, path: &str, kind: WatchKind) {
-        let Some(watches) = self.by_path.get_mut(path) else { return };
-        watches.on_server |= List::of(kind).bit();
-        // Before 3.9 this has taken the place of a recursive mode that nobody needs any more.
-        if kind == WatchKind::Persistent && !self.modes_apart {
-            let watches_of_path =
-                watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
-            if !watches_of_path.map(|watch| watch.kind).any(|kind| kind == WatchKind::PersistentRecursive) {
-                watches.on_server &= !List::Recursive.bit();
-            }
-        }
-    }
-
     fn free_slot(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         let Some(watch) = slot.watch.take() else { return };
@@ -435,9 +472,18 @@ impl<W: Clone> Registry<W> {
         let watches = self.by_path.get_mut(path)?;
         let mut heard: u8 = 0;
         for slot in watches.slots.as_slice() {
-            if let Some(watch) = &self.slots[*slot as usize].watch {
-                heard |= List::of(watch.kind).bit();
-            }
+            let Some(watch) = &self.slots[*slot as usize].watch else { continue };
+            heard |= List::of(watch.kind).bit();
+            heard |= match (watch.carried, watch.kind) {
+                (false, _) => 0,
+                (true, WatchKind::Persistent)
+                    if self.modes_apart && watches.on_server & List::Persistent.bit() != 0 =>
+                {
+                    0
+                }
+                (true, WatchKind::Persistent) => List::Recursive.bit(),
+                (true, _) => PERSISTENT_LISTS,
+            };
         }
         let unheard = watches.on_server & !heard;
         let removal = if unheard == 0 {
@@ -481,6 +527,16 @@ impl<W> Watch<W> {
 /// Returns a kind as a member of a set.
 fn bit(kind: WatchKind) -> u8 {
     1 << kind as u8
+}
+
+/// Returns whether one of these kinds, on the same path, hears all that a watch of `kind` can be told.
+fn can_carry(kinds: u8, kind: WatchKind) -> bool {
+    let recursive = kinds & bit(WatchKind::PersistentRecursive) != 0;
+    match kind {
+        WatchKind::PersistentRecursive => false,
+        WatchKind::Persistent => recursive,
+        WatchKind::Data | WatchKind::Exist | WatchKind::Child => recursive || kinds & bit(WatchKind::Persistent) != 0,
+    }
 }
 
 /// Returns the one-shot lists that such an event uses up at the server.

@@ -1,14 +1,15 @@
 //! What to tell a server so that it has all watches again.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{List, Registry, Stage, Watch, bit};
+use super::{List, Registry, Stage, Watch, bit, can_carry};
 use crate::{
     Zxid,
     code::OpCode,
+    record::SetWatches,
     request::WatchKind,
     wire::{Encoder, Text},
 };
@@ -20,34 +21,9 @@ pub(in super::super) struct Chunk {
     pub(in super::super) body: Bytes,
 }
 
-/// How far a replay has come.
+/// How far a replay has come: up to this path, and so many of its kinds.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct ReplayCursor {
-    pass: Pass,
-    /// Up to this path, and so many of its kinds.
-    at: Option<(Arc<str>, usize)>,
-}
-
-/// Servers before 3.9 set the lists of a frame in their order, and the last one wins: a recursive watch would wipe a watch on
-/// children of the same path. So these come in frames of their own, behind all others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Pass {
-    #[default]
-    Most,
-    ChildrenBesideRecursive,
-}
-
-impl Pass {
-    /// Returns which of a path's watches belong into this pass, as a set of kinds.
-    fn takes(self, kinds: u8) -> u8 {
-        const BOTH: u8 = 1 << WatchKind::Child as u8 | 1 << WatchKind::PersistentRecursive as u8;
-        let late = if kinds & BOTH == BOTH { bit(WatchKind::Child) } else { 0 };
-        match self {
-            Self::Most => kinds & !late,
-            Self::ChildrenBesideRecursive => late,
-        }
-    }
-}
+pub(in super::super) struct ReplayCursor(Option<(Arc<str>, usize)>);
 
 impl<W: Clone> Registry<W> {
     /// Returns the next frame of watches to set again, or `None` when all have been.
@@ -59,19 +35,10 @@ impl<W: Clone> Registry<W> {
         relative: Zxid,
         limit_bytes: usize,
     ) -> Option<Chunk> {
-        let chunk = self.next_chunk_of_pass(cursor, relative, limit_bytes);
-        if chunk.is_some() || cursor.pass != Pass::Most || self.recursive == 0 {
-            return chunk;
-        }
-        *cursor = ReplayCursor { pass: Pass::ChildrenBesideRecursive, at: None };
-        self.next_chunk_of_pass(cursor, relative, limit_bytes)
-    }
-
-    fn next_chunk_of_pass(&mut self, cursor: &mut ReplayCursor, relative: Zxid, limit_bytes: usize) -> Option<Chunk> {
         // Header (8), zxid (8) and five counts (20), and the length in front.
         let mut room = limit_bytes.saturating_sub(40);
         let mut lists: [(i32, BytesMut); 5] = Default::default();
-        let (begun, done) = cursor.at.clone().unzip();
+        let (begun, done) = cursor.0.clone().unzip();
         let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
         for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
             let mut kinds: u8 = 0;
@@ -80,7 +47,12 @@ impl<W: Clone> Registry<W> {
                     kinds |= bit(*kind);
                 }
             }
-            let kinds = cursor.pass.takes(kinds);
+            // A server before 3.9 sets the lists of a frame in their order, and the last mode wins.
+            for slot in watches.slots.as_slice() {
+                if let Some(watch @ Watch { stage: Stage::Set(_), .. }) = &mut self.slots[*slot as usize].watch {
+                    watch.carried = can_carry(kinds, watch.kind);
+                }
+            }
             let done = done.filter(|_| begun.as_ref() == Some(path)).unwrap_or(0);
             let (cost, mut left) = (4 + path.len(), None);
             for kind in WatchKind::ALL.into_iter().skip(done).filter(|kind| kinds & bit(*kind) != 0) {
@@ -94,7 +66,7 @@ impl<W: Clone> Registry<W> {
                 Encoder::new(list).text(path);
                 watches.on_server |= List::of(kind).bit();
             }
-            cursor.at = Some((path.clone(), left.unwrap_or(WatchKind::ALL.len())));
+            cursor.0 = Some((path.clone(), left.unwrap_or(WatchKind::ALL.len())));
             if left.is_some() {
                 break;
             }
@@ -114,13 +86,13 @@ impl<W: Clone> Registry<W> {
     }
 }
 
-/// Writes the record that sets a watch on the children of one path again.
-pub(in super::super) fn child_again(path: &str, relative: Zxid, out: &mut Encoder<'_>) {
-    let watches = crate::record::SetWatches {
+/// Writes the record that sets a watch on one path again, as [`OpCode::SetWatches`] has it.
+pub(in super::super) fn set_one(path: &str, kind: WatchKind, relative: Zxid, out: &mut Encoder<'_>) {
+    let list = |of| Some(if of == kind { alloc::vec![Some(Text::from(path))] } else { Vec::new() });
+    out.put(&SetWatches {
         relative_zxid: relative,
-        data_watches: Some(Default::default()),
-        exist_watches: Some(Default::default()),
-        child_watches: Some(alloc::vec![Some(Text::from(path))]),
-    };
-    out.put(&watches);
+        data_watches: list(WatchKind::Data),
+        exist_watches: list(WatchKind::Exist),
+        child_watches: list(WatchKind::Child),
+    });
 }
