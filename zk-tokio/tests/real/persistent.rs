@@ -6,7 +6,7 @@ use zk_tokio::{
     Watcher,
 };
 
-use crate::support::{builder, chroot, client, next, run, so_far, soon};
+use crate::support::{builder, chroot, client, connect, next, run, so_far, soon};
 
 #[track_caller]
 fn assert_told<const N: usize>(watcher: &mut Watcher, expected: [(WatchedEventKind, &str); N]) {
@@ -218,5 +218,33 @@ fn whoever_listens_too_slowly_is_told_to_read_again() {
         assert!(told.len() <= 5, "{told:?}");
         client.create("/next", b"").await.unwrap();
         assert_eq!(next(&mut tree).await, (NodeCreated, "/next".to_string()));
+    });
+}
+
+#[test]
+fn reads_with_a_watch_take_nothing_from_a_persistent_watch_while_others_write() {
+    const CHILDREN: usize = 1000;
+    run(async {
+        let servers = chroot("beside-others");
+        let (client, other) = (connect(&servers).await, connect(&servers).await);
+        client.create("/node", b"").await.unwrap();
+        let mut tree = client.add_watch("/node", PersistentRecursive).await.unwrap();
+        let writer = tokio::spawn(async move {
+            for child in 0..CHILDREN {
+                other.create(&format!("/node/{child}"), b"").await.unwrap();
+            }
+        });
+
+        let mut told = 0;
+        while !writer.is_finished() {
+            drop(client.get_data("/node").watch().await.unwrap());
+            drop(client.get_children("/node").watch().await.unwrap());
+            told += so_far(&mut tree).len();
+        }
+        // Whatever was created is told before the answer to this.
+        client.sync("/node").await.unwrap();
+        told += so_far(&mut tree).len();
+
+        assert_eq!(told, CHILDREN);
     });
 }
