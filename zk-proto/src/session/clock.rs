@@ -119,9 +119,7 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     fn time_out(&mut self, request: RequestId) {
-        if let Some(removed) = self.outbox.remove(request) {
-            let removal = removed.watch.and_then(|watch| self.watches.cancel(watch));
-            self.remove_from_server(removal);
+        if let Some(removed) = self.take_back(request) {
             return self.report_time_out(removed.tag, if removed.sent { Sent::Perhaps } else { Sent::No });
         }
         let Phase::Ready(ready) = &mut self.phase else { return };

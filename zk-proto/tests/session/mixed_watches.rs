@@ -4,14 +4,16 @@
 //! one-shot watch beside a persistent one is not set on the server; the persistent one hears for it. The events of such servers
 //! have no transaction number, which is how they are told apart.
 
+use std::time::Duration;
+
 use zk_proto::{
     code::{AddWatchMode, ErrorCode, EventType, OpCode, WatcherType},
     record::{AddWatchRequest, ExistsRequest, GetChildrenRequest, GetDataRequest, RemoveWatchesRequest},
     request::{AddWatch, Exists, GetChildren, GetData, Watched},
-    session::{SubmitOptions, WatchId},
+    session::{RequestId, SubmitOptions, WatchId},
 };
 
-use crate::support::{Asked, Pair, data, event, paths_of, stat};
+use crate::support::{Asked, Pair, data, event, paths_of, reply, stat};
 
 /// The number in an event of a server before 3.9, and in one of a later server.
 const OLD: i64 = -1;
@@ -166,38 +168,104 @@ fn on_an_old_server_a_removal_by_type_would_hit_a_persistent_watch_that_is_on_it
 }
 
 #[test]
-fn a_watch_whose_carrier_never_came_is_set_by_itself() {
-    for error in [None, Some(ErrorCode::ThrottledOp)] {
+fn a_watch_whose_carrier_was_refused_is_set_by_itself() {
+    let mut pair = Pair::connected();
+    pair.submit(&GetData::new("/elsewhere"), 'x');
+    pair.zxid = 0x20;
+    pair.answer_next(&data(b""));
+    let known = pair.session().last_zxid();
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::Persistent }, 'p', "stays");
+    pair.watch(&GetChildren::new("/a"), 'o', "once");
+    let asked = pair.asked();
+    pair.refuse(&asked[0], ErrorCode::ThrottledOp);
+    pair.answer(&asked[1], &[0; 4]);
+    assert_eq!(pair.told(), ["x: Ok", "p: Server(ThrottledOp)", "o: Ok"]);
+
+    let asked = pair.ask();
+    assert_eq!(asked.op, OpCode::SetWatches);
+    let (relative, paths) = paths_of(&asked);
+    assert_eq!(paths[2], ["/a"]);
+    assert!(relative >= known && relative < pair.session().last_zxid(), "what came in between fires at once");
+    pair.answer(&asked, &[]);
+
+    pair.send(&event(EventType::NodeChildrenChanged, "/a", OLD));
+    assert_eq!(pair.told(), ["once: NodeChildrenChanged /a"]);
+    assert_eq!(pair.ops(), []);
+}
+
+#[test]
+fn a_persistent_watch_that_is_taken_back_goes_out_for_those_who_count_on_it() {
+    type TakeBack = fn(&mut Pair, RequestId);
+    let take_back: [(&str, TakeBack); 2] = [
+        ("withdrawn", |pair, request| assert_eq!(pair.app(|session| session.withdraw(request)), Some('p'))),
+        ("timed out", |pair, _| {
+            pair.pass(Duration::from_secs(1));
+            assert_eq!(pair.told(), ["p: TimedOut { sent: No }"]);
+        }),
+    ];
+    for (how, take_back) in take_back {
         let mut pair = Pair::connected();
-        pair.submit(&GetData::new("/elsewhere"), 'x');
-        pair.zxid = 0x20;
-        pair.answer_next(&data(b""));
-        let known = pair.session().last_zxid();
-        let add = AddWatch { path: "/a", mode: AddWatchMode::Persistent };
-        let (request, _) = pair.watch_with(&add, 'p', "stays", SubmitOptions::default());
-        pair.watch(&GetChildren::new("/a"), 'o', "once");
-        if error.is_none() {
-            pair.app(|session| session.withdraw(request));
-        }
-        for asked in pair.asked() {
-            match error.filter(|_| asked.op == OpCode::AddWatch) {
-                Some(error) => pair.refuse(&asked, error),
-                None => pair.answer(&asked, &[0; 4]),
-            }
-        }
-        assert!(pair.told().last().is_some_and(|told| told == "o: Ok"));
-
-        let asked = pair.ask();
-        assert_eq!(asked.op, OpCode::SetWatches);
-        let (relative, paths) = paths_of(&asked);
-        assert_eq!(paths[2], ["/a"]);
-        assert!(relative >= known && relative < pair.session().last_zxid(), "what came in between fires at once");
-        pair.answer(&asked, &[]);
-
-        pair.send(&event(EventType::NodeChildrenChanged, "/a", OLD));
-        assert_eq!(pair.told(), ["once: NodeChildrenChanged /a"]);
         assert_eq!(pair.ops(), []);
+        let add = AddWatch { path: "/a", mode: AddWatchMode::Persistent };
+        let options = SubmitOptions { timeout: Some(Duration::from_secs(1)), ..SubmitOptions::default() };
+        let (request, _) = pair.watch_with(&add, 'p', "stays", options);
+        pair.watch(&GetData::new("/a"), 'o', "once");
+        take_back(&mut pair, request);
+
+        let asked = pair.asked();
+        assert_eq!(ops(&asked), [OpCode::AddWatch, OpCode::GetData], "{how}");
+        pair.answer(&asked[0], &[0; 4]);
+        pair.answer(&asked[1], &data(b""));
+        assert_eq!(pair.told(), ["o: Ok"]);
+        assert_eq!(pair.ops(), [], "nothing is to be set or removed");
+
+        pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
+        assert_eq!(pair.told(), ["once: NodeDataChanged /a"]);
+        assert_removes(&pair.ask(), WatcherType::Any);
     }
+}
+
+#[test]
+fn a_persistent_watch_that_is_lost_with_its_link_is_set_again_for_those_who_count_on_it() {
+    // Otherwise a change could be read before it was told, or never be told.
+    let mut pair = Pair::connected();
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::Persistent }, 'p', "stays");
+    let again = SubmitOptions { resend: true, ..SubmitOptions::default() };
+    pair.watch_with(&GetData::new("/a"), 'o', "once", again);
+    pair.flush();
+
+    pair.reconnect();
+
+    assert_eq!(pair.told(), ["p: Lost", "Suspended(Hangup)", "Connected resumed"]);
+    let asked = pair.asked();
+    assert_eq!(ops(&asked), [OpCode::SetWatches2, OpCode::GetData]);
+    assert_eq!(paths_of(&asked[0]).1[3], ["/a"]);
+    pair.answer(&asked[0], &[]);
+    pair.answer(&asked[1], &data(b""));
+    pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
+    assert_eq!(pair.told(), ["o: Ok", "once: NodeDataChanged /a"]);
+    assert_removes(&pair.ask(), WatcherType::Any);
+}
+
+#[test]
+fn on_a_server_before_3_6_nothing_counts_on_persistent_watches_for_ever() {
+    let mut pair = Pair::connected();
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::Persistent }, 'p', "stays");
+    let again = SubmitOptions { resend: true, ..SubmitOptions::default() };
+    pair.watch_with(&GetData::new("/a"), 'o', "once", again);
+    pair.flush();
+    pair.reconnect();
+    let asked = pair.asked();
+    assert_eq!(ops(&asked), [OpCode::SetWatches2, OpCode::GetData]);
+    pair.send(&reply(-8, -1, ErrorCode::Unimplemented, &[]));
+
+    pair.reconnect();
+
+    assert_eq!(pair.ops(), [OpCode::GetData]);
+    pair.told();
+    pair.answer(&asked[1], &data(b""));
+    assert_eq!(pair.told(), ["o: Ok"]);
+    assert_eq!(paths_of(&pair.ask()).1[0], ["/a"], "it is set by itself");
 }
 
 #[test]

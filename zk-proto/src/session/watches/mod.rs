@@ -180,11 +180,14 @@ pub(super) struct Registry<W> {
     recursive: usize,
     /// Whether this link's server is known to keep the modes of one path apart (3.9 and later).
     modes_apart: bool,
+    /// Whether a server turned out not to know persistent watches (before 3.6): then nothing can be carried.
+    without_persistent: bool,
 }
 
 impl<W: Clone> Registry<W> {
     pub(super) fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), by_path: BTreeMap::new(), recursive: 0, modes_apart: false }
+        let (slots, free, by_path) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { slots, free, by_path, recursive: 0, modes_apart: false, without_persistent: false }
     }
 
     /// Forgets every watch, but not which names were given away.
@@ -257,7 +260,7 @@ impl<W: Clone> Registry<W> {
                 kinds |= bit(kind);
             }
         }
-        match (can_carry(kinds, kind), kind) {
+        match (can_carry(kinds, kind) && !self.without_persistent, kind) {
             (false, _) => Asking::Plainly,
             (true, WatchKind::Persistent) => Asking::AsRecursive,
             (true, _) => Asking::Unmarked,
@@ -288,13 +291,15 @@ impl<W: Clone> Registry<W> {
             return Confirmed::Unheard(self.settle(&path));
         }
         if kind.is_persistent() {
+            self.without_persistent = false;
             // From here on it hears for the others of the path, and has taken their place on servers before 3.9.
             for slot in watches.slots.as_slice().iter().filter(|slot| **slot != id.index) {
                 if let Some(watch) = &mut self.slots[*slot as usize].watch {
                     watch.carried |= can_carry(bit(kind), watch.kind);
                 }
             }
-        } else if carried && !has_carrier {
+        } else if carried && !has_carrier && !self.has_pending_persistent(&path) {
+            let Some(watches) = self.by_path.get_mut(&path) else { return Confirmed::Set };
             watches.on_server |= List::of(kind).bit();
             if let Some(watch) = self.get_mut(id) {
                 watch.carried = false;
@@ -302,6 +307,21 @@ impl<W: Clone> Registry<W> {
             return Confirmed::Uncarried(path);
         }
         Confirmed::Set
+    }
+
+    /// Returns whether a persistent watch is on its way, perhaps for others only.
+    fn has_pending_persistent(&self, path: &str) -> bool {
+        let slots = self.by_path.get(path).map_or(&[][..], |watches| watches.slots.as_slice());
+        let mut watches = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
+        watches.any(|watch| watch.kind.is_persistent() && !matches!(watch.stage, Stage::Set(_)))
+    }
+
+    /// Returns whether watches on their way count on this one, which is on its way too, to carry them.
+    pub(super) fn is_counted_on(&self, id: WatchId) -> bool {
+        let Some(watch) = self.slots.get(id.index as usize).and_then(|slot| slot.watch.as_ref()) else { return false };
+        let slots = self.by_path.get(&watch.path).map_or(&[][..], |watches| watches.slots.as_slice());
+        let mut others = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
+        watch.kind.is_persistent() && others.any(Watch::counts_on_another)
     }
 
     /// The request failed, or was never sent: there is no watch. Returns what must be taken off: other watches of the path
@@ -428,6 +448,7 @@ impl<W: Clone> Registry<W> {
 
     /// Drops every persistent watch that is set, and returns the handles and paths.
     pub(super) fn drop_persistent(&mut self) -> Vec<(W, Text)> {
+        self.without_persistent = true;
         let mut dropped = Vec::new();
         let mut from = 0;
         while let Some((handle, path, next)) = self.next_persistent(from) {
@@ -506,6 +527,11 @@ impl<W: Clone> Registry<W> {
 }
 
 impl<W> Watch<W> {
+    /// Returns whether its request is on its way and does not ask the server to set it.
+    fn counts_on_another(&self) -> bool {
+        self.carried && !self.kind.is_persistent() && matches!(self.stage, Stage::Pending(_))
+    }
+
     /// Returns the path as the watch's owner names it.
     fn path_of(&self, server_path: &Text) -> Text {
         match self.root.to_client(server_path) {

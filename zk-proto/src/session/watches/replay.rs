@@ -41,11 +41,17 @@ impl<W: Clone> Registry<W> {
         let (begun, done) = cursor.0.clone().unzip();
         let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
         for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
-            let mut kinds: u8 = 0;
+            let (mut kinds, mut needs_carrier) = (0, false);
             for slot in watches.slots.as_slice() {
-                if let Some(Watch { kind, stage: Stage::Set(_), .. }) = &self.slots[*slot as usize].watch {
-                    kinds |= bit(*kind);
+                let Some(watch) = &self.slots[*slot as usize].watch else { continue };
+                if matches!(watch.stage, Stage::Set(_)) {
+                    kinds |= bit(watch.kind);
                 }
+                needs_carrier |= watch.counts_on_another();
+            }
+            // Who should carry it went with the link, and its request says nothing of a watch.
+            if needs_carrier && !can_carry(kinds, WatchKind::Data) && !self.without_persistent {
+                kinds |= bit(WatchKind::Persistent);
             }
             // A server before 3.9 sets the lists of a frame in their order, and the last mode wins.
             for slot in watches.slots.as_slice() {
