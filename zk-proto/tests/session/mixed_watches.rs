@@ -168,6 +168,27 @@ fn on_an_old_server_a_removal_by_type_would_hit_a_persistent_watch_that_is_on_it
 }
 
 #[test]
+fn a_persistent_watch_that_was_given_up_on_its_way_carries_those_whose_place_it_takes() {
+    let mut pair = Pair::connected();
+    assert_eq!(pair.ops(), []);
+    pair.watch(&GetChildren::new("/a"), 'c', "child");
+    let given_up = pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::PersistentRecursive }, 'r', "deep");
+    give_up(&mut pair, given_up);
+    pair.watch(&GetData::new("/a"), 'd', "data");
+
+    let asked = pair.asked();
+    assert_eq!(ops(&asked), [OpCode::GetChildren, OpCode::AddWatch, OpCode::GetData]);
+    assert!(!asked[2].record::<GetDataRequest>().watch, "or it would take its place again");
+    asked.iter().for_each(|asked| pair.answer(asked, &stat()));
+    assert_eq!(pair.told(), ["c: Ok", "r: Ok", "d: Ok"]);
+
+    pair.send(&event(EventType::NodeCreated, "/a/b", OLD));
+    pair.send(&event(EventType::NodeDataChanged, "/a", OLD));
+    assert_eq!(pair.told(), ["child: NodeChildrenChanged /a", "data: NodeDataChanged /a"]);
+    assert_removes(&pair.ask(), WatcherType::Any);
+}
+
+#[test]
 fn a_watch_whose_carrier_was_refused_is_set_by_itself() {
     let mut pair = Pair::connected();
     pair.submit(&GetData::new("/elsewhere"), 'x');

@@ -106,6 +106,25 @@ fn requests_wait_for_credentials_and_watches() {
 }
 
 #[test]
+fn requests_wait_until_the_last_of_many_frames_of_watches_is_out() {
+    // A reply from in between could show a change before its watch has told it.
+    let mut config = settings();
+    (config.limits.helping_bytes, config.limits.watch_chunk_bytes) = (1, 64);
+    let mut pair = Pair::connected_with(config);
+    for n in 0..9 {
+        set(&mut pair, &GetData::new(&format!("/path/{n}")), ErrorCode::Ok);
+    }
+    pair.cut();
+    pair.submit(&GetData::new("/path/8"), 'a');
+    pair.connect(&Greeting::default());
+
+    let ops = pair.ops();
+
+    assert!(ops.len() > 4 && ops[..ops.len() - 1].iter().all(|op| *op == OpCode::SetWatches), "{ops:?}");
+    assert_eq!(ops.last(), Some(&OpCode::GetData));
+}
+
+#[test]
 fn catch_up_events_come_before_the_answer_and_use_watches_up() {
     let mut pair = Pair::connected();
     set(&mut pair, &GetData::new("/a"), ErrorCode::Ok);

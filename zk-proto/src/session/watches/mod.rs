@@ -249,7 +249,8 @@ impl<W: Clone> Registry<W> {
         let Some(watches) = self.by_path.get(server_path) else { return Asking::Plainly };
         let mut kinds = 0;
         for watch in watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref()) {
-            if !matches!(watch.stage, Stage::Abandoned) {
+            // A persistent one that was given up on its way gets to the server all the same.
+            if !matches!(watch.stage, Stage::Abandoned) || watch.kind.is_persistent() {
                 kinds |= bit(watch.kind);
             }
         }
@@ -286,19 +287,20 @@ impl<W: Clone> Registry<W> {
             (true, WatchKind::Persistent) => watches.on_server |= List::Recursive.bit(),
             (true, _) => {}
         }
-        if !is_heard {
-            self.free_slot(id.index);
-            return Confirmed::Unheard(self.settle(&path));
-        }
-        if kind.is_persistent() {
-            self.without_persistent = false;
+        if kind.is_persistent() && (is_heard || !self.modes_apart) {
             // From here on it hears for the others of the path, and has taken their place on servers before 3.9.
             for slot in watches.slots.as_slice().iter().filter(|slot| **slot != id.index) {
                 if let Some(watch) = &mut self.slots[*slot as usize].watch {
                     watch.carried |= can_carry(bit(kind), watch.kind);
                 }
             }
-        } else if carried && !has_carrier && !self.has_pending_persistent(&path) {
+        }
+        self.without_persistent &= !kind.is_persistent();
+        if !is_heard {
+            self.free_slot(id.index);
+            return Confirmed::Unheard(self.settle(&path));
+        }
+        if !kind.is_persistent() && carried && !has_carrier && !self.has_pending_persistent(&path) {
             let Some(watches) = self.by_path.get_mut(&path) else { return Confirmed::Set };
             watches.on_server |= List::of(kind).bit();
             if let Some(watch) = self.get_mut(id) {
