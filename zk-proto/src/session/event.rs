@@ -113,9 +113,6 @@ pub enum Cause {
     /// The server would not have us in the greeting.
     #[error("turned away: {0}")]
     TurnedAway(TurnedAway),
-    /// The server refused the credentials.
-    #[error("credentials refused: {0}")]
-    AuthFailed(ErrorCode),
     /// This side left: for a writable server, or because the list of servers changed.
     #[error("left for another server")]
     Left,

@@ -34,10 +34,14 @@ pub struct SubmitOptions {
     /// How long it may take, counted from the first time that the session learns after the call. `None` for as long as it
     /// takes. A request that has been handed out by then may still be carried out.
     pub timeout: Option<Duration>,
-    /// The session under which it makes sense. Under another one it fails with [`RequestError::SessionChanged`], unsent.
+    /// The session under which it makes sense. Under another one it fails, unsent, with
+    /// [`RequestError::SessionChanged`](super::RequestError::SessionChanged).
     pub pin: Option<SessionId>,
     /// Whether to send it again on the next link of the same session when a link breaks before the reply. For reads: a write
     /// may have been carried out already.
+    ///
+    /// Not where the server broke the protocol when this was the oldest request, as with a reply above the limit: it would break
+    /// the next link too, so it fails with [`RequestError::Lost`](super::RequestError::Lost).
     pub resend: bool,
 }
 

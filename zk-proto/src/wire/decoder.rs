@@ -237,20 +237,4 @@ pub enum DecodeErrorKind {
     /// A sub-operation or result of a multi whose layout is unknown.
     #[error("type {0} cannot stand in a multi")]
     UnknownMultiEntry(i32),
-    /// The result of a multi is of another kind than its operation.
-    #[error("result of type {found} for an operation of type {asked}")]
-    MultiResultMismatch {
-        /// The type of the operation.
-        asked: i32,
-        /// The type of its result.
-        found: i32,
-    },
-    /// A multi with more or fewer results than operations.
-    #[error("{found} results for {asked} operations")]
-    MultiResultCount {
-        /// How many operations were sent.
-        asked: usize,
-        /// How many results came back.
-        found: usize,
-    },
 }
