@@ -109,6 +109,10 @@
 extern crate alloc;
 
 pub mod acl;
+#[cfg(not(zk_broken))]
+mod broken;
+#[cfg(zk_broken)]
+pub mod broken;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod code;

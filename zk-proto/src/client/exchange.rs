@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     Instant, LinkId, Machine, Server,
+    broken::broken,
     session::{self, Cause, Event, State},
 };
 
@@ -134,7 +135,9 @@ impl Exchange {
         };
         self.states.push(state, outbox);
         if let Some(end) = ended {
-            self.watchers.end(end, outbox);
+            if !broken!("does not end watchers with their session") {
+                self.watchers.end(end, outbox);
+            }
             self.places.end(end, outbox);
             self.succeed(end, outbox);
             self.rouse(outbox);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     AuthInfo,
+    broken::broken,
     request::{Request, Watched},
     session::{Refusal, Refused, Reply, RequestError, RequestId, SubmitOptions, WatchId},
 };
@@ -190,7 +191,8 @@ impl Exchange {
         match core::mem::replace(&mut slot.progress, Progress::Orphaned) {
             Progress::Waiting(waker) => {
                 outbox.discard(waker);
-                if request.and_then(|request| self.session.withdraw(request)).is_some() {
+                let is_withdrawn = request.and_then(|request| self.session.withdraw(request)).is_some();
+                if is_withdrawn || broken!("frees the slot of a request that was given up before its reply") {
                     self.requests.0.remove(key);
                     self.places.call_first(outbox);
                 }

@@ -3,6 +3,8 @@
 //! Everybody who waits has a slot: taking one costs no allocation once the table has grown to the size that the traffic
 //! needs. A key says which use of a slot it means, so that an old one finds nothing instead of somebody else's value.
 
+use crate::broken::broken;
+
 /// Names a value in [`Slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
@@ -61,14 +63,14 @@ impl<T> Slots<T> {
 
     pub(super) fn get(&self, key: Key) -> Option<&T> {
         match self.slots.get(key.index as usize)? {
-            Slot::Taken { use_number, value } if *use_number == key.use_number => Some(value),
+            Slot::Taken { use_number, value } if is_meant(*use_number, key) => Some(value),
             Slot::Taken { .. } | Slot::Free { .. } => None,
         }
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.slots.get_mut(key.index as usize)? {
-            Slot::Taken { use_number, value } if *use_number == key.use_number => Some(value),
+            Slot::Taken { use_number, value } if is_meant(*use_number, key) => Some(value),
             Slot::Taken { .. } | Slot::Free { .. } => None,
         }
     }
@@ -93,6 +95,11 @@ impl<T> Slots<T> {
             Slot::Free { .. } => None,
         })
     }
+}
+
+/// Returns whether a key means the present use of its slot.
+fn is_meant(use_number: u32, key: Key) -> bool {
+    use_number == key.use_number || broken!("frees the slot of a request that was given up before its reply")
 }
 
 impl<T> Default for Slots<T> {

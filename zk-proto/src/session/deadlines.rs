@@ -7,7 +7,7 @@ use alloc::{collections::BinaryHeap, vec::Vec};
 use core::{cmp::Reverse, time::Duration};
 
 use super::RequestId;
-use crate::Instant;
+use crate::{Instant, broken::broken};
 
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
@@ -20,7 +20,9 @@ pub(super) struct Deadlines {
 
 impl Deadlines {
     pub(super) fn add(&mut self, request: RequestId, timeout: Duration) {
-        self.fresh.push((request, timeout));
+        if !broken!("ignores time limits") {
+            self.fresh.push((request, timeout));
+        }
     }
 
     /// Begins what has not begun.

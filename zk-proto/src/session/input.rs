@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Instant, SessionId, Zxid,
+    broken::broken,
     code::{ErrorCode, OpCode},
     record::{ReplyHeader, SetSaslResponse, WatcherEvent},
     request::WatchKind,
@@ -150,7 +151,9 @@ impl<T, W: Clone> Session<T, W> {
                 let known = self.last_zxid;
                 // Not from anything else: watch events would lose their siblings of the same transaction, and the answer
                 // to one frame of watches those of the next.
-                if header.xid != xid::SET_WATCHES && header.zxid > self.last_zxid {
+                let counts =
+                    header.xid != xid::SET_WATCHES || broken!("advances the zxid from the answer to set-watches");
+                if counts && header.zxid > self.last_zxid {
                     self.last_zxid = header.zxid;
                 }
                 if let Some(sent) = entry.sent {
@@ -164,6 +167,8 @@ impl<T, W: Clone> Session<T, W> {
 
     /// The server has answered what was handed out at `sent`: it is at work, and the session was alive then.
     fn prove(&mut self, sent: Instant, error: ErrorCode) {
+        let is_late = broken!("counts a request as proof of life when it is answered, not when it was sent");
+        let sent = if is_late { self.now } else { sent };
         let Phase::Ready(ready) = &mut self.phase else { return };
         if !ready.proved {
             ready.proved = true;
@@ -194,6 +199,11 @@ impl<T, W: Clone> Session<T, W> {
                     error => Err(RequestError::Server(error)),
                 };
                 self.events.push_back(Event::Reply { tag, result });
+                if broken!("tells a reply before the event that comes first") {
+                    if let [.., event @ Event::Watch { .. }, reply] = self.events.make_contiguous() {
+                        core::mem::swap(event, reply);
+                    }
+                }
             }
         }
         if header.err == ErrorCode::SessionClosedRequireSaslAuth {
@@ -207,6 +217,9 @@ impl<T, W: Clone> Session<T, W> {
         let Some(watch) = entry.watch() else { return };
         let kind = match (entry.op, error) {
             (OpCode::Exists, ErrorCode::Ok) => Some(WatchKind::Data),
+            (OpCode::Exists, ErrorCode::NoNode) if broken!("forgets which watches were left on missing nodes") => {
+                Some(WatchKind::Data)
+            }
             (OpCode::Exists, ErrorCode::NoNode) => Some(WatchKind::Exist),
             (_, ErrorCode::Ok) => self.watches.kind(watch),
             _ => None,
@@ -255,6 +268,12 @@ impl<T, W: Clone> Session<T, W> {
             return Ok(());
         };
         let zxid = (header.zxid.0 > 0).then_some(header.zxid);
+        if broken!("advances the zxid from events") {
+            self.last_zxid = self.last_zxid.max(header.zxid);
+        }
+        if broken!("counts events as proof of life") {
+            self.prove(self.now, header.err);
+        }
         let events = &mut self.events;
         let tell = |watch, event| events.push_back(Event::Watch { watch, event });
         for removal in self.watches.fire(kind, &path, zxid, tell) {
@@ -267,7 +286,7 @@ impl<T, W: Clone> Session<T, W> {
 /// Takes the request out that a reply belongs to: the oldest one, and no other.
 fn answered<T>(ready: &mut Box<Ready<T>>, header: &ReplyHeader) -> Result<Entry<T>, Violation> {
     let expected = ready.in_flight.front().ok_or(Violation::Unasked(header.xid))?.xid;
-    if expected == header.xid {
+    if expected == header.xid || broken!("matches replies by order only") {
         return ready.in_flight.pop_front().ok_or(Violation::Unasked(header.xid));
     }
     // An unknown operation is answered while it is read, ahead of everything in the server's pipeline.

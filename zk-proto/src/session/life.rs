@@ -12,7 +12,7 @@ use super::{
     timing,
     watches::Removal,
 };
-use crate::{Instant, LinkId, Server, code::OpCode, sasl::Step};
+use crate::{Instant, LinkId, Server, broken::broken, code::OpCode, sasl::Step};
 
 /// A link that was up for so long and then breaks is dialled again without a pause.
 const STEADY: Duration = Duration::from_secs(1);
@@ -144,7 +144,8 @@ impl<T, W: Clone> Session<T, W> {
     pub(super) fn end(&mut self, end: End) {
         let over = |sent| RequestError::Ended { end, sent };
         if let Phase::Ready(ready) = self.enter(Phase::Ended(end)) {
-            ready.in_flight.into_iter().for_each(|entry| self.fail_entry(entry, over(Sent::Perhaps)));
+            let sent = if broken!("says of a sent request that it was not") { Sent::No } else { Sent::Perhaps };
+            ready.in_flight.into_iter().for_each(|entry| self.fail_entry(entry, over(sent)));
         }
         for entry in self.outbox.remove_where(|_| true) {
             let sent = if entry.sent.is_some() { Sent::Perhaps } else { Sent::No };
@@ -227,7 +228,8 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     pub(super) fn authenticate(&mut self, attempt: Attempt, welcome: Greeted) {
-        if self.auths.is_empty() {
+        let is_forgotten = welcome.resumed && broken!("sends no credentials on later links");
+        if self.auths.is_empty() || is_forgotten {
             self.become_ready(attempt, welcome);
         } else {
             self.enter(Phase::Auth { attempt, welcome, sent: 0, accepted: 0 });
@@ -247,7 +249,8 @@ impl<T, W: Clone> Session<T, W> {
         self.suspended_at = None;
         self.set_state(state);
         // Persistent watches get no catch-up from any server.
-        self.resync = self.watches.next_persistent(0).map(|_| 0);
+        let is_told = !broken!("does not tell to resync after a reconnect");
+        self.resync = self.watches.next_persistent(0).filter(|_| is_told).map(|_| 0);
         if self.closing.is_some() {
             self.submit_close();
         }
@@ -305,6 +308,9 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     fn submit_close(&mut self) {
+        if broken!("closes without telling the server") {
+            return self.end(End::Closed);
+        }
         self.submit_internal(OpCode::CloseSession, Internal::Close, |_| {});
     }
 

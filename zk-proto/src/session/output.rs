@@ -9,7 +9,8 @@ use super::{
     xid,
 };
 use crate::{
-    LinkId, Transmit,
+    LinkId, Transmit, Zxid,
+    broken::broken,
     code::OpCode,
     record::{AuthPacket, GetSaslRequest, RequestHeader},
     wire::{Encoder, Jute, Secret},
@@ -26,7 +27,8 @@ impl<T, W: Clone> Session<T, W> {
         match &mut self.phase {
             Phase::Greeting { sent: sent @ None, .. } => {
                 *sent = Some(self.now);
-                Some(greeting::request(&self.config, self.identity.as_ref(), self.last_zxid).into())
+                let seen = if broken!("greets without its zxid") { Zxid(0) } else { self.last_zxid };
+                Some(greeting::request(&self.config, self.identity.as_ref(), seen).into())
             }
             Phase::Sasl { exchange, .. } => {
                 let token = exchange.outgoing.take()?;
@@ -71,8 +73,10 @@ impl<T, W: Clone> Session<T, W> {
             transmit.push(ping());
             ready.pings.push_back(now);
         }
+        let is_replay_late = broken!("sends requests before the watches are set again");
         while let Some(cursor) = &mut ready.replay {
-            if transmit.remaining() >= limits.helping_bytes {
+            let waits = is_replay_late && !self.outbox.is_empty();
+            if waits || transmit.remaining() >= limits.helping_bytes {
                 break;
             }
             let Some(chunk) = self.watches.next_chunk(cursor, ready.replay_zxid, limits.watch_chunk_bytes) else {
@@ -93,7 +97,7 @@ impl<T, W: Clone> Session<T, W> {
         }
         // Credentials are no sign of life to the server.
         let mut touches = transmit.has_remaining();
-        if ready.replay.is_none() && !ready.leaving {
+        if (ready.replay.is_none() || is_replay_late) && !ready.leaving {
             let room = limits.in_flight_requests.saturating_sub(ready.in_flight.len());
             let Self { outbox, auths, .. } = self;
             outbox.hand_out(&mut transmit, limits.helping_bytes, room, now, |entry| match entry.owner {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Root, SessionId,
+    broken::broken,
     code::{AddWatchMode, OpCode},
     request::{Request, Watched},
     wire::Encoder,
@@ -199,7 +200,7 @@ impl<T, W: Clone> Session<T, W> {
         let (xid, id) = (self.take_xid(), self.take_request_id());
         let owner = Owner::Caller { tag, root, pin: options.pin, watch };
         let entry = self.outbox.push(draft, id, xid, op, owner);
-        entry.resend = options.resend;
+        entry.resend = options.resend || broken!("resends a handed-out write");
         if let Some(timeout) = options.timeout {
             entry.timed = true;
             self.deadlines.add(id, timeout);

@@ -18,7 +18,7 @@ mod replay;
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::{WatchedEvent, WatchedEventKind};
-use crate::{Root, Zxid, code::WatcherType, path, request::WatchKind, wire::Text};
+use crate::{Root, Zxid, broken::broken, code::WatcherType, path, request::WatchKind, wire::Text};
 
 pub(super) use replay::{ReplayCursor, set_one};
 
@@ -366,7 +366,8 @@ impl<W: Clone> Registry<W> {
         self.tell_path(kind, server_path, zxid, |watch| hears(watch.kind, kind), &mut tell);
         let removal = self.settle(server_path);
         // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
-        if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged {
+        let is_deaf = broken!("does not hear below a recursive watch");
+        if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged && !is_deaf {
             for ancestor in path::ancestors(server_path) {
                 let Some(watches) = self.by_path.get(ancestor) else { continue };
                 for slot in watches.slots.as_slice() {
@@ -537,6 +538,7 @@ impl<W> Watch<W> {
     /// Returns the path as the watch's owner names it.
     fn path_of(&self, server_path: &Text) -> Text {
         match self.root.to_client(server_path) {
+            _ if broken!("names server paths in events below a chroot") => server_path.clone(),
             None => server_path.clone(),
             Some(path) if path.len() == server_path.len() => server_path.clone(),
             Some(path) => {

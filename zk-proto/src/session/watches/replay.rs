@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::{List, Registry, Stage, Watch, bit, can_carry};
 use crate::{
     Zxid,
+    broken::broken,
     code::OpCode,
     record::SetWatches,
     request::WatchKind,
@@ -38,13 +39,17 @@ impl<W: Clone> Registry<W> {
         // Header (8), zxid (8) and five counts (20), and the length in front.
         let mut room = limit_bytes.saturating_sub(40);
         let mut lists: [(i32, BytesMut); 5] = Default::default();
+        if cursor.0.is_some() && broken!("loses the last chunk of set-watches") {
+            return None;
+        }
         let (begun, done) = cursor.0.clone().unzip();
         let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
         for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
             let (mut kinds, mut needs_carrier) = (0, false);
             for slot in watches.slots.as_slice() {
                 let Some(watch) = &self.slots[*slot as usize].watch else { continue };
-                if matches!(watch.stage, Stage::Set(_)) {
+                let is_forgotten = watch.kind.is_persistent() && broken!("forgets persistent watches on reconnect");
+                if matches!(watch.stage, Stage::Set(_)) && !is_forgotten {
                     kinds |= bit(watch.kind);
                 }
                 needs_carrier |= watch.counts_on_another();

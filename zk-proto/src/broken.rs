@@ -1,0 +1,91 @@
+//! Deliberate mistakes, to prove that the tests would notice them.
+//!
+//! A simulator that never fails proves nothing. So the code has places where it can be made to go wrong, one mistake at a time:
+//! `broken!("name")` is plain `false`, unless the crate is compiled with `--cfg zk_broken` and the mistake of that name was
+//! [`set`] for the thread. The simulator's suite sets each in turn and asserts that a world finds it.
+//!
+//! No feature turns this on, so no other crate of a build can.
+
+/// Returns whether a mistake is to be made here: never, in a build without `--cfg zk_broken`.
+#[cfg(not(zk_broken))]
+macro_rules! broken {
+    ($name:literal) => {
+        false
+    };
+}
+
+/// Returns whether a mistake is to be made here.
+#[cfg(zk_broken)]
+macro_rules! broken {
+    ($name:literal) => {
+        $crate::broken::is_set($name)
+    };
+}
+
+pub(crate) use broken;
+
+#[cfg(zk_broken)]
+pub(crate) use switch::is_set;
+#[cfg(zk_broken)]
+pub use switch::{VARIANTS, set, was_reached};
+
+#[cfg(zk_broken)]
+mod switch {
+    extern crate std;
+
+    use core::cell::Cell;
+
+    /// All mistakes that can be made.
+    pub const VARIANTS: &[&str] = &[
+        "advances the zxid from events",
+        "advances the zxid from the answer to set-watches",
+        "closes without telling the server",
+        "counts a request as proof of life when it is answered, not when it was sent",
+        "counts events as proof of life",
+        "does not end watchers with their session",
+        "does not hear below a recursive watch",
+        "does not tell to resync after a reconnect",
+        "forgets persistent watches on reconnect",
+        "forgets which watches were left on missing nodes",
+        "frees the slot of a request that was given up before its reply",
+        "greets without its zxid",
+        "ignores time limits",
+        "loses the last chunk of set-watches",
+        "matches replies by order only",
+        "names server paths in events below a chroot",
+        "never notices silence",
+        "resends a handed-out write",
+        "says of a sent request that it was not",
+        "sends no credentials on later links",
+        "sends requests before the watches are set again",
+        "tells a reply before the event that comes first",
+    ];
+
+    std::thread_local! {
+        static SET: Cell<Option<&'static str>> = const { Cell::new(None) };
+        static REACHED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Makes one mistake, or none, in this thread from now on.
+    ///
+    /// # Panics
+    ///
+    /// When there is no mistake of that name.
+    pub fn set(variant: Option<&'static str>) {
+        assert!(variant.is_none_or(|variant| VARIANTS.contains(&variant)), "no mistake is called {variant:?}");
+        SET.set(variant);
+        REACHED.set(false);
+    }
+
+    /// Returns whether the code came to where the mistake is made since it was [`set`].
+    pub fn was_reached() -> bool {
+        REACHED.get()
+    }
+
+    pub(crate) fn is_set(variant: &'static str) -> bool {
+        debug_assert!(VARIANTS.contains(&variant), "the mistake {variant:?} is not listed");
+        let is_set = SET.get() == Some(variant);
+        REACHED.set(REACHED.get() || is_set);
+        is_set
+    }
+}
