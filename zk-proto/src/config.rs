@@ -43,6 +43,12 @@ pub struct Config {
     pub give_up_after: Option<Duration>,
     /// How much earlier than the server could expire the session
     /// [`valid_until`](crate::session::Session::valid_until) lies. Default a quarter of the timeout in force.
+    ///
+    /// It covers what lies between a server that answers and the leader, which alone decides when a session expires. In peace that is
+    /// half a tick: so often do followers pass on whom they have heard. But a follower that is cut off from its leader goes on answering
+    /// heartbeats until it notices, for up to `syncLimit` ticks (10 s with `tickTime=2000` and `syncLimit=5`). Who must be safe
+    /// against that too sets a margin of `syncLimit` ticks and a half, and a session timeout well above it; or rests on
+    /// what the leader has decided: on a transaction with a check, or on fencing.
     pub validity_margin: Option<Duration>,
     /// What is bounded by how much.
     pub limits: Limits,

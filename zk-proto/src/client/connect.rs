@@ -57,15 +57,15 @@ impl Builder {
             seed: None,
         }
     }
-
-    /// Goes on with a runtime.
-    pub fn with_runtime<R: Runtime>(self, runtime: R) -> Builder<R> {
-        let Self { runtime: (), config, connect_timeout, on_expiry, watcher_queue, seed } = self;
-        Builder { runtime, config, connect_timeout, on_expiry, watcher_queue, seed }
-    }
 }
 
 impl<R> Builder<R> {
+    /// Goes on with a runtime, or with another one than the adapter's.
+    pub fn with_runtime<S: Runtime>(self, runtime: S) -> Builder<S> {
+        let Self { runtime: _, config, connect_timeout, on_expiry, watcher_queue, seed } = self;
+        Builder { runtime, config, connect_timeout, on_expiry, watcher_queue, seed }
+    }
+
     /// Sets the session timeout to ask for. Default 10 s. See [`Config::session_timeout`].
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.config.session_timeout = timeout;
@@ -132,7 +132,7 @@ impl<R> Builder<R> {
     }
 
     /// Sets how much earlier than the server could expire the session [`Client::valid_until`] lies. Default a quarter of the
-    /// timeout in force.
+    /// timeout in force. See [`Config::validity_margin`] for what it must cover.
     pub fn validity_margin(mut self, margin: Duration) -> Self {
         self.config.validity_margin = Some(margin);
         self

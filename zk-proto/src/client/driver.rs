@@ -50,6 +50,15 @@ impl Driver {
         result
     }
 
+    /// Returns a function that tells how many requests were handed out and not answered yet; none once the driver is gone.
+    ///
+    /// For a loop that gives its driver away, to [`drive`](super::drive) for instance, and wants to know whether anything is
+    /// waited for.
+    pub fn unanswered(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map_or(0, |shared| shared.lock().session.in_flight_len())
+    }
+
     fn look<T>(&self, question: impl FnOnce(&Exchange) -> T) -> T {
         question(&self.shared.lock())
     }

@@ -210,6 +210,12 @@ impl Client {
         });
     }
 
+    /// Fills bytes from the random stream of the client's seed.
+    #[cfg(feature = "recipes")]
+    pub(crate) fn fill_random(&self, bytes: &mut [u8]) {
+        self.hold.shared.lock().session.fill_random(bytes);
+    }
+
     fn look<T>(&self, question: impl FnOnce(&Exchange) -> T) -> T {
         question(&self.hold.shared.lock())
     }

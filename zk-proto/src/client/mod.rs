@@ -46,6 +46,7 @@ mod ending;
 mod error;
 mod exchange;
 mod handle;
+mod inspect;
 mod io;
 mod multi;
 mod operations;
@@ -68,6 +69,8 @@ pub use ending::OnExpiry;
 pub use error::{ConnectFailure, Error};
 pub use exchange::Challenge;
 pub use handle::Client;
+#[doc(hidden)]
+pub use inspect::Inspection;
 pub use io::Io;
 pub use pending::Pending;
 pub use states::States;

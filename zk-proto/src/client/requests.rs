@@ -81,6 +81,13 @@ enum Progress {
 #[derive(Debug, Default)]
 pub(super) struct Requests(Slots<Slot>);
 
+impl Requests {
+    /// Returns how many outcomes were not taken.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// The slots of a request that the session has not taken yet. They are given back where it refuses the request, and where the
 /// request, which may be a caller's own, panics.
 struct Reserved<'a> {

@@ -5,8 +5,14 @@
 //! task a request), which would wait for the lock for ever. So whoever holds it leaves such things in an [`Outbox`], and
 //! empties that after the release. A caller's own `Request` and SASL mechanism do run there, and are told so.
 
-use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use core::{
+    iter,
+    task::{Context, Poll, Waker},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use super::exchange::Exchange;
 
@@ -130,9 +136,16 @@ impl Few {
     }
 
     fn take_each(&mut self, use_up: impl Fn(Waker)) {
-        if let Some(first) = self.first.take() {
-            use_up(first);
-            self.more.drain(..).for_each(use_up);
+        let Some(first) = self.first.take() else { return };
+        let mut panic = None;
+        for waker in iter::once(first).chain(self.more.drain(..)) {
+            // It may be a caller's own, and the others must be told all the same.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| use_up(waker))) {
+                panic.get_or_insert(payload);
+            }
+        }
+        if let Some(payload) = panic {
+            resume_unwind(payload);
         }
     }
 }

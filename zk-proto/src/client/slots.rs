@@ -36,6 +36,10 @@ impl<T> Slots<T> {
         Self { slots: Vec::new(), free: None, len: 0, uses: 0 }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Adds a value.
     pub(super) fn insert(&mut self, value: T) -> Key {
         self.insert_with(|_| value)

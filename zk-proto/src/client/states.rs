@@ -13,6 +13,7 @@ use std::{collections::VecDeque, sync::Arc};
 use futures_core::Stream;
 
 use super::{
+    exchange::Exchange,
     shared::{Outbox, Shared},
     slots::{Key, Slots},
 };
@@ -39,6 +40,11 @@ impl States {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let (key, position) = shared.with(|exchange, _| (exchange.states.subscribe(), exchange.states.newest()));
         Self { shared: shared.clone(), key, position }
+    }
+
+    /// Answers a question about what lies under the lock.
+    pub(super) fn look<T>(&self, question: impl FnOnce(&Exchange) -> T) -> T {
+        question(&self.shared.lock())
     }
 
     /// Waits for the next state; `None` when no other will follow. May be cancelled at any moment.
@@ -96,6 +102,11 @@ impl StateLog {
 
     pub(super) fn wake_all(&mut self, outbox: &mut Outbox) {
         self.readers.values_mut().for_each(|waker| outbox.wake(waker.take()));
+    }
+
+    /// Returns how many readers there are.
+    pub(super) fn readers(&self) -> usize {
+        self.readers.len()
     }
 
     fn newest(&self) -> u64 {

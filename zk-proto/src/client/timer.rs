@@ -51,6 +51,11 @@ impl Timers {
         Self { slots: Slots::new(), running: BTreeSet::new(), fresh: Vec::new() }
     }
 
+    /// Returns how many timers there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Adds a timer.
     pub(super) fn start(&mut self, when: When) -> Key {
         let key = self.slots.insert(Timer { when, waker: None });

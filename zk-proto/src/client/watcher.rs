@@ -185,6 +185,11 @@ impl Watchers {
         Self { slots: Slots::new(), limit }
     }
 
+    /// Returns how many watchers there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Makes room for a watch that is about to be asked for.
     pub(super) fn insert(&mut self, told: Told) -> Key {
         self.slots.insert(Slot { id: None, waker: None, told, end: None, end_told: false })

@@ -284,7 +284,8 @@ impl core::fmt::Display for Sent {
 }
 
 /// A request that was not taken, with what came with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
 pub struct Refused<T> {
     /// The caller's name for the request.
     pub tag: T,

@@ -64,6 +64,8 @@ use greeting::Identity;
 use life::Rejections;
 use outbox::{Internal, Outbox};
 use phase::Phase;
+#[doc(hidden)]
+pub use phase::TRANSITIONS;
 use probe::Probe;
 pub use submit::{RequestId, SubmitOptions};
 use watches::Registry;
@@ -131,6 +133,8 @@ pub struct Session<T, W = T> {
     closing: Option<Closing>,
     /// Servers before 3.5 do not know how.
     cannot_remove_watches: bool,
+    /// The steps that the link has taken: bits, in the order of [`TRANSITIONS`].
+    steps: u32,
 }
 
 impl<T, W: Clone> Session<T, W> {
@@ -177,6 +181,7 @@ impl<T, W: Clone> Session<T, W> {
             rejections: None,
             closing: None,
             cannot_remove_watches: false,
+            steps: 0,
         }
     }
 
@@ -334,9 +339,21 @@ impl<T, W: Clone> Session<T, W> {
         self.watches.len()
     }
 
+    /// Fills bytes from the random stream of the session's seed: evenly spread, but not secret.
+    pub fn fill_random(&mut self, bytes: &mut [u8]) {
+        self.rng.fill(bytes);
+    }
+
     /// Returns whether [`poll_transmit`](Machine::poll_transmit) has something for the present link. Cheap.
     pub fn has_output(&self) -> bool {
         self.has_helping()
+    }
+
+    /// Returns the steps that the link has ever taken, for tests that want to have seen them all: bits, in the order of
+    /// `TRANSITIONS`.
+    #[doc(hidden)]
+    pub fn steps(&self) -> u32 {
+        self.steps
     }
 
     /// Returns the next event.

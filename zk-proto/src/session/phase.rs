@@ -146,7 +146,7 @@ impl<T> Phase<T> {
 
 /// Every step from a phase to another one. The diagram in the documentation is drawn from this table, a test compares
 /// them, and every step that a session takes in a debug build is checked against it.
-pub(super) const TRANSITIONS: &[(&str, &str)] = &[
+pub const TRANSITIONS: &[(&str, &str)] = &[
     ("Offline", "Dialing"),
     ("Offline", "Ended"),
     ("Dialing", "Greeting"),

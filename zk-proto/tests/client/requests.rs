@@ -1,6 +1,7 @@
 //! Making requests: order, cancelling, waiting for a place, errors.
 
 use std::{
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
@@ -567,4 +568,29 @@ fn a_watch_too_many_fails_at_once_and_keeps_nobody_waiting() {
 
     assert_eq!(world.paths(), ["/first", "/third"]);
     drop((first, third));
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_being_called() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {
+            panic!("a bad waker");
+        }
+    }
+    let (mut world, client) = World::connected();
+    let mut bad = Box::pin(client.get_data("/a").send());
+    let mut good = Task::new(client.get_data("/b").send());
+    let waker = Waker::from(Arc::new(Bad));
+    assert!(bad.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(good.is_pending());
+    world.turn();
+    for asked in std::mem::take(&mut world.asked) {
+        world.write_reply(asked.xid, ErrorCode::Ok, &data("x"));
+    }
+
+    let told = catch_unwind(AssertUnwindSafe(|| world.deliver()));
+
+    assert!(told.is_err(), "the panic goes on to whoever drives");
+    assert_eq!(good.result().map(|(data, _)| data), Ok("x".into()));
 }
