@@ -30,11 +30,7 @@ pub(super) fn allows(list: &[Acl], wanted: Perms, identities: &[Identity]) -> bo
 /// `InvalidAcl` for what real servers refuse, `MarshallingError` for the null ids over which they stumble.
 pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
     let mut stored = Vec::new();
-    let list = list.unwrap_or_default();
-    for (position, acl) in list.iter().enumerate() {
-        if list[..position].contains(acl) {
-            continue;
-        }
+    for acl in without_duplicates(list.unwrap_or_default())? {
         let scheme = acl.id.scheme.as_ref().ok_or(ErrorCode::InvalidAcl)?;
         let scheme = java::read(scheme);
         let id = || acl.id.id.as_ref().map(java::read).ok_or(ErrorCode::MarshallingError);
@@ -59,6 +55,36 @@ pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity]) -> Result<V
         }
     }
     if stored.is_empty() { Err(ErrorCode::InvalidAcl) } else { Ok(stored) }
+}
+
+/// Returns the entries that differ, in their order.
+fn without_duplicates(list: &[Acl]) -> Result<Vec<&Acl>, ErrorCode> {
+    let mut kept: Vec<&Acl> = Vec::with_capacity(list.len());
+    for acl in list {
+        let mut is_known = false;
+        for other in &kept {
+            is_known = is_known || equals(acl, other)?;
+        }
+        if !is_known {
+            kept.push(acl);
+        }
+    }
+    Ok(kept)
+}
+
+/// Returns whether an entry equals another one, as real servers see it: field by field until one differs, where they
+/// stumble over null.
+fn equals(acl: &Acl, other: &Acl) -> Result<bool, ErrorCode> {
+    if acl.perms != other.perms {
+        return Ok(false);
+    }
+    for (field, other) in [(&acl.id.scheme, &other.id.scheme), (&acl.id.id, &other.id.id)] {
+        let field = field.as_ref().ok_or(ErrorCode::MarshallingError)?;
+        if other.as_ref().map(java::read) != Some(java::read(field)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns an entry as those see it who may not administrate: digests without their hash.
@@ -109,6 +135,26 @@ mod tests {
         assert_eq!(checked(Some(&[acl(None)]), &[]), Err(ErrorCode::InvalidAcl));
         for scheme in ["world", "digest", "ip"] {
             assert_eq!(checked(Some(&[acl(Some(scheme))]), &[]), Err(ErrorCode::MarshallingError), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn null_is_stumbled_over_when_an_entry_is_compared_with_those_before_it() {
+        let acl = |perms, scheme: Option<&str>, id: Option<&str>| Acl {
+            perms,
+            id: Id { scheme: scheme.map(Text::from), id: id.map(Text::from) },
+        };
+        let bad = acl(Perms::READ, Some("world"), Some("nobody"));
+        let table = [
+            (acl(Perms::READ, None, None), ErrorCode::MarshallingError),
+            (acl(Perms::READ, Some("world"), None), ErrorCode::MarshallingError),
+            (acl(Perms::READ, Some("ip"), None), ErrorCode::InvalidAcl),
+            (acl(Perms::WRITE, Some("world"), None), ErrorCode::InvalidAcl),
+            (acl(Perms::WRITE, None, None), ErrorCode::InvalidAcl),
+        ];
+
+        for (second, expected) in table {
+            assert_eq!(checked(Some(&[bad.clone(), second.clone()]), &[]), Err(expected), "{second:?}");
         }
     }
 

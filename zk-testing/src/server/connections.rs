@@ -8,13 +8,16 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use zk_proto::{Instant, SessionId, Zxid, code::OpCode, wire::Encoder};
 
-use super::auth::Identity;
+use super::{auth::Identity, replica::Waiting};
 
 /// So many bytes at most are handed out at once.
 const HELPING_BYTES: usize = 256 * 1024;
 
 /// Room for replies is made in pieces of up to this size, by the size of the last helping.
 const ROOM_LIMIT_BYTES: usize = 64 * 1024;
+
+/// So many requests of a connection may wait for the leader. The others stay unread.
+const WAITING_LIMIT: usize = 1000;
 
 /// Names one connection. It is never used again; calls with the name of a connection that is gone are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +48,8 @@ impl Slot {
 pub(super) enum Phase {
     /// Nothing whole was received yet.
     New,
+    /// It waits for the leader's word on its session.
+    Asking { session: SessionId, timeout_ms: i32, read_only: Option<bool> },
     /// It is bound to a session, which lives.
     Open { session: SessionId, timeout_ms: i32 },
     /// It was answered that this server has no place for it, and stays open without being served.
@@ -61,6 +66,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) identities: Vec<Identity>,
     pub(super) out: BytesMut,
+    /// What was received and is not answered yet, since the leader's answer to the first one is not here.
+    pub(super) waiting: VecDeque<Waiting>,
     pub(super) record: Record,
     /// When its phase ends for lack of progress.
     deadline: Option<Instant>,
@@ -90,8 +97,13 @@ impl Connection {
     pub(super) fn session(&self) -> Option<SessionId> {
         match self.phase {
             Phase::Open { session, .. } => Some(session),
-            Phase::New | Phase::Ignored | Phase::Closing | Phase::Closed => None,
+            Phase::New | Phase::Asking { .. } | Phase::Ignored | Phase::Closing | Phase::Closed => None,
         }
+    }
+
+    /// Returns whether there is room for one more request and its reply.
+    pub(super) fn has_room(&self, pause_bytes: usize) -> bool {
+        self.out.len() < pause_bytes && self.waiting.len() < WAITING_LIMIT
     }
 
     /// Makes room for replies, about as much as was used the last time.
@@ -130,6 +142,7 @@ impl Connections {
             phase: Phase::New,
             identities: vec![Identity::of_address(peer.ip())],
             out: BytesMut::new(),
+            waiting: VecDeque::new(),
             record: Record { established_ms, ..Record::default() },
             deadline: None,
             is_ready: false,
@@ -178,7 +191,7 @@ impl Connections {
     pub(super) fn send(&mut self, slot: Slot, limit: usize, write: impl FnOnce(&mut Encoder<'_>)) {
         let Some(connection) = self.get_mut(slot) else { return };
         match connection.phase {
-            Phase::New | Phase::Open { .. } | Phase::Ignored => {}
+            Phase::New | Phase::Asking { .. } | Phase::Open { .. } | Phase::Ignored => {}
             Phase::Closing | Phase::Closed => return,
         }
         connection.make_room();

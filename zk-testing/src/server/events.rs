@@ -93,11 +93,12 @@ impl Server {
                 Some(false) => self.watches.add(List::Children, &path, slot, WatchMode::OneShot),
             }
         }
-        for path in paths(&request.persistent_watches)? {
-            self.watches.add_persistent(&java::read(path?), slot, WatchMode::Persistent);
+        // Here real servers take null for a path that no node has.
+        for path in paths(&request.persistent_watches)?.flatten() {
+            self.watches.add_persistent(&java::read(path), slot, WatchMode::Persistent);
         }
-        for path in paths(&request.persistent_recursive_watches)? {
-            self.watches.add_persistent(&java::read(path?), slot, WatchMode::PersistentRecursive);
+        for path in paths(&request.persistent_recursive_watches)?.flatten() {
+            self.watches.add_persistent(&java::read(path), slot, WatchMode::PersistentRecursive);
         }
         Ok(())
     }
@@ -140,6 +141,9 @@ impl Server {
             return Err(if is_stumbled_over { ErrorCode::MarshallingError } else { ErrorCode::NoWatcher });
         };
         let path = java::read(path);
+        if self.options.version < Version::V3_9 && !is_removed && self.watches.stumbles_over(&path, kind) {
+            return Err(ErrorCode::MarshallingError);
+        }
         let is_found = match is_removed {
             true => self.watches.remove(&path, slot, kind),
             false => self.watches.contains(&path, slot, kind),
@@ -270,6 +274,35 @@ mod tests {
         assert_eq!(events, expected.map(|(event, path)| (event, path.to_owned())));
         // Data of /same, the missing /none, children of /same, both lists of /changed, and what is below /gone.
         assert_eq!(bench.server.watches().len(), 6);
+    }
+
+    #[test]
+    fn null_is_nothing_to_watch_for_good_and_a_mistake_in_the_other_lists() {
+        let mut bench = Bench::new();
+        let connection = bench.connect();
+        let empty = || Some(Vec::new());
+        let nothing = SetWatches2 {
+            relative_zxid: Zxid(0),
+            data_watches: empty(),
+            exist_watches: empty(),
+            child_watches: empty(),
+            persistent_watches: empty(),
+            persistent_recursive_watches: empty(),
+        };
+        let null = || Some(vec![None, text("/a")]);
+        let mut err = |request: &SetWatches2| bench.call(connection, OpCode::SetWatches2, request).header.err;
+
+        let both = SetWatches2 { persistent_watches: null(), persistent_recursive_watches: null(), ..nothing.clone() };
+        assert_eq!(err(&both), ErrorCode::Ok);
+        for list in [
+            SetWatches2 { data_watches: null(), ..nothing.clone() },
+            SetWatches2 { exist_watches: null(), ..nothing.clone() },
+            SetWatches2 { child_watches: null(), ..nothing.clone() },
+        ] {
+            assert_eq!(err(&list), ErrorCode::MarshallingError, "{list:?}");
+        }
+        // What stands behind the null is watched, in both tables for the plain one.
+        assert_eq!(bench.server.watches().len(), 3);
     }
 
     #[test]

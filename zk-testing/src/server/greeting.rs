@@ -15,6 +15,7 @@ use super::{
     answer::header,
     connections::{Phase, Slot},
     from_ms, java,
+    leader::Request,
     options::ReadOnly,
     words,
 };
@@ -31,6 +32,9 @@ impl Server {
     /// Takes the first message, if it is whole.
     pub(super) fn take_greeting(&mut self, slot: Slot, input: &mut BytesMut) {
         let Some(first) = input.first_chunk::<4>() else { return };
+        if self.is_away() {
+            return self.turn_away(slot, input);
+        }
         if let Some(word) = words::known(*first) {
             input.clear();
             self.answer_word(slot, word);
@@ -54,45 +58,61 @@ impl Server {
         }
         let timeout_ms = self.options.negotiate(request.timeout_ms);
         match request.session_id {
-            SessionId(0) => self.greet_new(slot, &request, timeout_ms),
+            SessionId(0) => self.greet_new(slot, request.read_only, timeout_ms),
             _ => self.greet_again(slot, &request, timeout_ms),
         }
     }
 
-    fn greet_new(&mut self, slot: Slot, request: &ConnectRequest, timeout_ms: i32) {
+    fn greet_new(&mut self, slot: Slot, read_only: Option<bool>, timeout_ms: i32) {
         let is_local = match self.read_only {
             None => false,
             Some(ReadOnly::LocalSessions) => true,
             Some(ReadOnly::NoSessions) => return self.ignore(slot, timeout_ms),
         };
-        let now_ms = self.now_ms();
-        let session = self.sessions.create(timeout_ms, is_local, now_ms);
-        if !is_local {
-            self.next_zxid();
+        let session = self.sessions.take_id();
+        if is_local {
+            self.sessions.add(session, timeout_ms, true);
+        } else if self.replica.is_some() {
+            let request = Request::Begin { timeout_ms };
+            return self.ask(slot, session, timeout_ms, read_only, request);
+        } else {
+            // To begin a session is never refused.
+            _ = self.carry_out(self.decide_begin(session, timeout_ms));
         }
-        self.bind(slot, session, request, timeout_ms);
+        self.bind(slot, session, read_only, timeout_ms);
     }
 
     fn greet_again(&mut self, slot: Slot, request: &ConnectRequest, timeout_ms: i32) {
         let id = request.session_id;
         let session = self.sessions.get(id).map(|session| (session.connection, session.is_local));
-        if self.read_only.is_some() && session.is_some_and(|(_, is_local)| !is_local) {
+        if self.read_only.is_some() && session.map_or(!self.may_be_local(id), |(_, is_local)| !is_local) {
             return self.close_connection(slot);
         }
         // The session's other connection goes first, even for somebody who does not know the password.
         if let Some(other) = session.and_then(|(connection, _)| connection) {
             self.drop_connection(other);
         }
-        if session.is_none() || request.passwd.as_bytes() != java::password(id.0) {
-            self.answer_greeting(slot, request, 0, SessionId(0));
-            return self.close_connection(slot);
+        let is_password_right = request.passwd.as_bytes() == java::password(id.0);
+        if is_password_right && self.replica.is_some() && self.read_only.is_none() {
+            return self.ask(slot, id, timeout_ms, request.read_only, Request::Resume { timeout_ms });
         }
-        let now_ms = self.now_ms();
-        self.sessions.touch(id, timeout_ms, now_ms);
-        self.bind(slot, id, request, timeout_ms);
+        if session.is_none() || !is_password_right {
+            return self.refuse_session(slot, request.read_only);
+        }
+        self.bind(slot, id, request.read_only, timeout_ms);
     }
 
-    fn bind(&mut self, slot: Slot, id: SessionId, request: &ConnectRequest, timeout_ms: i32) {
+    pub(super) fn refuse_session(&mut self, slot: Slot, read_only: Option<bool>) {
+        self.answer_greeting(slot, read_only, 0, SessionId(0));
+        self.close_connection(slot);
+    }
+
+    /// Gives a connection to a session, which has none here.
+    pub(super) fn bind(&mut self, slot: Slot, id: SessionId, read_only: Option<bool>, timeout_ms: i32) {
+        // Where there is a leader, it has done so.
+        if self.replica.is_none() || self.read_only.is_some() {
+            self.touch(id, timeout_ms);
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.connection = Some(slot);
             session.timeout_ms = timeout_ms;
@@ -101,17 +121,17 @@ impl Server {
             connection.phase = Phase::Open { session: id, timeout_ms };
         }
         self.connections.set_deadline(slot, None);
-        self.answer_greeting(slot, request, timeout_ms, id);
+        self.answer_greeting(slot, read_only, timeout_ms, id);
     }
 
-    fn answer_greeting(&mut self, slot: Slot, request: &ConnectRequest, timeout_ms: i32, id: SessionId) {
+    fn answer_greeting(&mut self, slot: Slot, read_only: Option<bool>, timeout_ms: i32, id: SessionId) {
         let passwd = if id == SessionId(0) { [0; 16] } else { java::password(id.0) };
         let response = ConnectResponse {
             protocol_version: 0,
             timeout_ms,
             session_id: id,
             passwd: Secret::from(passwd.to_vec()),
-            read_only: request.read_only.map(|_| self.read_only.is_some()),
+            read_only: read_only.map(|_| self.read_only.is_some()),
         };
         self.statistics.sent += 1;
         self.connections.send(slot, self.options.output_limit_bytes, |out| out.put(&response));

@@ -39,8 +39,9 @@ impl Server {
                         return;
                     }
                 }
+                Phase::Asking { .. } => return,
                 Phase::Open { session, timeout_ms } => {
-                    if connection.out.len() >= self.options.output_pause_bytes {
+                    if !connection.has_room(self.options.output_pause_bytes) || self.has_proposals() {
                         return;
                     }
                     match split_frame(input, self.options.jute_max_buffer) {
@@ -70,8 +71,7 @@ impl Server {
             }
             _ => {}
         }
-        let now_ms = self.now_ms();
-        self.sessions.touch(session, timeout_ms, now_ms);
+        self.touch(session, timeout_ms);
         if !self.is_known(op) {
             self.reply(slot, xid, op, UNKNOWN_ZXID, ErrorCode::Unimplemented, &Answer::Nothing);
             return self.close_connection(slot);
@@ -79,23 +79,20 @@ impl Server {
         if self.read_only.is_some() && is_write(op) {
             return self.reply(slot, xid, op, self.zxid, ErrorCode::NotReadOnly, &Answer::Nothing);
         }
+        if self.replica.is_some() {
+            return self.serve_in_turn(slot, session, xid, op, body);
+        }
         self.serve_known(slot, session, xid, op, body);
     }
 
-    fn serve_known(&mut self, slot: Slot, session: SessionId, xid: i32, op: OpCode, body: Bytes) {
+    pub(super) fn serve_known(&mut self, slot: Slot, session: SessionId, xid: i32, op: OpCode, body: Bytes) {
         let outcome = match op {
             OpCode::Ping => {
                 return self.reply(slot, PING_XID, op, self.zxid, ErrorCode::Ok, &Answer::Nothing);
             }
             OpCode::CloseSession => {
                 self.end_session(session);
-                self.reply(slot, xid, op, self.zxid, ErrorCode::Ok, &Answer::Nothing);
-                return self.close_connection(slot);
-            }
-            // Real servers stumble over a client that sends this, after they have given it a number.
-            OpCode::CreateSession => {
-                self.next_zxid();
-                Err(ErrorCode::MarshallingError)
+                return self.answer_write(slot, xid, op, Ok(Answer::Nothing));
             }
             OpCode::SetWatches => decode(body).and_then(|request| self.set_watches(slot, &with_persistent(request))),
             OpCode::SetWatches2 => decode(body).and_then(|request: SetWatches2| self.set_watches(slot, &request)),
@@ -107,16 +104,26 @@ impl Server {
                 .and_then(|request: CheckWatchesRequest| self.find_watch(slot, &request, op == OpCode::RemoveWatches)),
             _ if is_write(op) && op != OpCode::Sync => {
                 let identities = self.connections.get(slot).map(|connection| connection.identities.clone());
-                let outcome = self.write(session, &identities.unwrap_or_default(), op, body);
-                // 3.8 never answers a check that holds.
-                if op == OpCode::Check && outcome.is_ok() {
-                    return;
-                }
-                return self.reply_outcome(slot, xid, op, outcome);
+                let txn = self.decide(session, &identities.unwrap_or_default(), op, body);
+                let outcome = txn.and_then(|txn| self.carry_out(txn));
+                return self.answer_write(slot, xid, op, outcome);
             }
             _ => return self.serve_read(slot, session, xid, op, body),
         };
         self.reply_outcome(slot, xid, op, outcome.map(|()| Answer::Nothing));
+    }
+
+    /// Answers what needed a transaction.
+    pub(super) fn answer_write(&mut self, slot: Slot, xid: i32, op: OpCode, outcome: Result<Answer<'_>, ErrorCode>) {
+        match op {
+            // 3.8 never answers a check that holds.
+            OpCode::Check if outcome.is_ok() => {}
+            OpCode::CloseSession => {
+                self.reply_outcome(slot, xid, op, outcome);
+                self.close_connection(slot);
+            }
+            _ => self.reply_outcome(slot, xid, op, outcome),
+        }
     }
 
     fn serve_read(&mut self, slot: Slot, session: SessionId, xid: i32, op: OpCode, body: Bytes) {
@@ -242,7 +249,7 @@ fn swallows(swallowed: &mut Vec<OpCode>, op: OpCode) -> bool {
 }
 
 /// Returns whether the operation needs a server that can write. The order of a sync is the leader's.
-fn is_write(op: OpCode) -> bool {
+pub(super) fn is_write(op: OpCode) -> bool {
     let changes_one = matches!(
         op,
         OpCode::Create

@@ -9,7 +9,7 @@ use zk_proto::{
     record::{Acl, Stat},
 };
 
-use super::{ConnectionId, ReadOnly, Server, WatchMode, watches::List};
+use super::{ConnectionId, ReadOnly, Server, WatchMode, from_ms, watches::List};
 
 /// A node as it is at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct SessionInfo {
     pub id: SessionId,
     /// Its timeout as it was granted last: milliseconds.
     pub timeout_ms: i32,
+    /// When it is over if nothing more is heard of it; `None` while its time stands still.
+    pub expires: Option<Instant>,
     /// The connection that it is bound to.
     pub connection: Option<ConnectionId>,
     /// The paths of its ephemeral nodes.
@@ -109,6 +111,7 @@ impl Server {
             Some(SessionInfo {
                 id,
                 timeout_ms: session.timeout_ms,
+                expires: session.expires_ms().map(from_ms),
                 connection: connection.map(|connection| connection.id),
                 ephemerals: session.ephemerals.iter().map(|path| path.as_ref().to_owned()).collect(),
             })
@@ -233,6 +236,7 @@ mod tests {
         let (_, session) = bench.greet(&greeting());
         bench.server.set_read_only(Some(ReadOnly::LocalSessions), bench.now);
 
+        assert_eq!(bench.server.sessions()[0].expires, None);
         bench.advance(Duration::from_secs(100));
         assert!(
             bench.greet_again(&session.clone().unwrap()).1.is_none(),
@@ -241,6 +245,8 @@ mod tests {
         bench.server.set_read_only(None, bench.now);
 
         assert!(bench.greet_again(&session.unwrap()).1.is_some_and(|answer| answer.timeout_ms > 0));
+        let due = bench.server.poll_timeout();
+        assert!(due.is_some() && bench.server.sessions()[0].expires == due);
     }
 
     #[test]

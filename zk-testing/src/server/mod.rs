@@ -53,11 +53,13 @@ mod acls;
 mod answer;
 mod auth;
 mod connections;
+mod decide;
 mod events;
 mod greeting;
 mod input;
 mod inspect;
 mod java;
+mod leader;
 mod multi;
 mod node;
 mod options;
@@ -65,12 +67,14 @@ mod prepare;
 mod quota;
 mod reads;
 mod reaper;
+mod replica;
 mod sessions;
 mod shuffle;
 mod statistics;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tree;
+mod txn;
 mod watches;
 mod words;
 mod writes;
@@ -83,11 +87,15 @@ use zk_proto::{Instant, SessionId, Zxid, code::OpCode};
 
 pub use connections::ConnectionId;
 pub use inspect::{NodeInfo, SessionInfo, WatchInfo, WatchList};
+pub(crate) use leader::{Proposal, Request, Verdict};
 pub use options::{Options, Order, ReadOnly, Version};
+pub(crate) use replica::Standing;
+pub(crate) use txn::{Effect, Txn};
 pub use watches::WatchMode;
 
 use connections::{Connections, Phase, Slot};
 use options::millis;
+use replica::Replica;
 use sessions::Sessions;
 use shuffle::Shuffle;
 use statistics::Statistics;
@@ -112,6 +120,8 @@ pub struct Server {
     statistics: Statistics,
     /// Operations whose next reply is to be lost.
     swallowed: Vec<OpCode>,
+    /// What a server needs that is not alone.
+    replica: Option<Box<Replica>>,
 }
 
 impl Server {
@@ -129,6 +139,7 @@ impl Server {
             shuffle: Shuffle::new(options.order, seed),
             statistics: Statistics::default(),
             swallowed: Vec::new(),
+            replica: None,
             options,
         };
         server.sessions.count_from(server.options.server_id, server.wall_ms());
@@ -182,17 +193,17 @@ impl Server {
         while let Some(slot) = self.connections.take_overdue(self.now) {
             self.drop_connection(slot);
         }
-        if self.next_reaping <= self.now {
-            self.next_reaping = self.now + self.options.container_check_interval.max(Duration::from_millis(1));
-            self.reap();
+        for path in self.take_overdue_nodes() {
+            let txn = self.decide_reaping(&path);
+            // It was there a moment ago, and nothing else runs.
+            _ = self.carry_out(txn);
         }
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let expiry = self.sessions.next_expiry_ms().map(from_ms);
-        let reaping = (!self.tree.containers.is_empty() || !self.tree.with_ttl.is_empty()).then_some(self.next_reaping);
-        [expiry, self.connections.next_deadline(), reaping].into_iter().flatten().min()
+        [expiry, self.connections.next_deadline(), self.reaping_due()].into_iter().flatten().min()
     }
 
     /// Returns a connection for which [`poll_transmit`](Self::poll_transmit) or [`wants_close`](Self::wants_close) has
@@ -212,9 +223,9 @@ impl Server {
     pub fn wants_input(&self, connection: ConnectionId) -> bool {
         let connection = self.connections.slot(connection).and_then(|slot| self.connections.get(slot));
         connection.is_some_and(|connection| match connection.phase {
-            Phase::New | Phase::Open { .. } => connection.out.len() < self.options.output_pause_bytes,
+            Phase::New | Phase::Open { .. } => connection.has_room(self.options.output_pause_bytes),
             Phase::Ignored => true,
-            Phase::Closing | Phase::Closed => false,
+            Phase::Asking { .. } | Phase::Closing | Phase::Closed => false,
         })
     }
 
@@ -223,7 +234,7 @@ impl Server {
     pub fn wants_close(&self, connection: ConnectionId) -> bool {
         let connection = self.connections.slot(connection).and_then(|slot| self.connections.get(slot));
         connection.is_none_or(|connection| match connection.phase {
-            Phase::New | Phase::Open { .. } | Phase::Ignored => false,
+            Phase::New | Phase::Asking { .. } | Phase::Open { .. } | Phase::Ignored => false,
             Phase::Closing | Phase::Closed => connection.out.is_empty(),
         })
     }
@@ -274,6 +285,7 @@ impl Server {
         self.detach(slot);
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.phase = phase;
+            connection.waiting.clear();
         }
         self.connections.mark_ready(slot);
     }
@@ -290,17 +302,22 @@ impl Server {
 
     /// Ends a session: its ephemeral nodes go in one transaction. Its connection is left to the caller.
     fn end_session(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(id) else { return };
-        // What nobody else knows of needs no transaction.
-        if session.is_local {
-            return;
+        match self.decide_end(id) {
+            // It is not refused: whatever it meets that should not be is left as it is.
+            Some(txn) => _ = self.carry_out(txn),
+            // What nobody else knows of needs no transaction.
+            None => _ = self.sessions.remove(id),
         }
-        let zxid = self.next_zxid();
-        let mut ephemerals: Vec<_> = session.ephemerals.into_iter().collect();
-        self.shuffle.apply(&mut ephemerals);
-        for path in ephemerals {
-            // Gone before only by a mistake of ours, and then all the better.
-            _ = self.delete(&path, zxid);
+    }
+
+    /// Notes that a session was heard of.
+    fn touch(&mut self, session: SessionId, timeout_ms: i32) {
+        match &mut self.replica {
+            Some(replica) if self.read_only.is_none() => _ = replica.touched.insert(session, timeout_ms),
+            Some(_) | None => {
+                let now_ms = self.now_ms();
+                self.sessions.touch(session, timeout_ms, now_ms);
+            }
         }
     }
 }

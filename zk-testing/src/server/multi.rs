@@ -36,8 +36,22 @@ pub(super) fn is_sub_operation(op: &MultiOp) -> bool {
 ///
 /// When one of them cannot stand in a multi.
 pub(super) fn operations(request: MultiRequest, options: &Options) -> Result<Vec<Operation>, Refusal> {
-    let operations: Vec<_> =
-        request.entries.into_iter().map(|entry| operation(entry, options)).collect::<Result<_, _>>()?;
+    let mut operations = Vec::with_capacity(request.entries.len());
+    let mut has_reads = false;
+    for entry in request.entries {
+        // Reads are fine until a write comes, and that is only looked at once it is found to be one.
+        if operations.is_empty() && matches!(entry.body, MultiOp::GetData(_) | MultiOp::GetChildren(_)) {
+            has_reads = true;
+            continue;
+        }
+        operations.push(operation(entry, options)?);
+        if has_reads {
+            return Err(Refusal::WithZxid);
+        }
+    }
+    if has_reads {
+        return Err(Refusal::WithZxid);
+    }
     // Real servers look at all paths before they begin, and stumble over null.
     if operations.iter().any(Operation::has_null_path) { Err(Refusal::WithZxid) } else { Ok(operations) }
 }
@@ -45,6 +59,9 @@ pub(super) fn operations(request: MultiRequest, options: &Options) -> Result<Vec
 fn operation(entry: MultiEntry<MultiOp>, options: &Options) -> Result<Operation, Refusal> {
     let op = entry.header.op;
     Ok(match entry.body {
+        MultiOp::Create(request) if request.mode.has_ttl() && options.version < Version::V3_9 => {
+            Operation::WithoutTtl(request.path)
+        }
         MultiOp::Create(request) => Operation::Create(create(op, request, options.version)?),
         MultiOp::CreateTtl(request) => {
             // Without a TTL in the mode it is a plain create, and the TTL is dropped.
@@ -66,14 +83,13 @@ fn operation(entry: MultiEntry<MultiOp>, options: &Options) -> Result<Operation,
 /// Returns what create, create2 or createContainer means.
 fn create(op: OpCode, request: CreateRequest, version: Version) -> Result<Create, Refusal> {
     let CreateRequest { path, data, acl, mode } = request;
-    if mode.has_ttl() {
-        return Err(Refusal::WithZxid);
-    }
     let kind = match (version, op) {
-        _ if mode == CreateMode::Container => Kind::Container,
+        (Version::V3_8, _) if mode == CreateMode::Container => Kind::Container,
         (Version::V3_8, _) => Kind::Plain,
         (Version::V3_9, _) if matches!(mode, CreateMode::Unknown(_)) => return Err(Refusal::WithZxid),
         (Version::V3_9, _) if acl.is_none() => return Err(Refusal::WithoutZxid),
+        (Version::V3_9, _) if mode.has_ttl() => return Err(Refusal::WithZxid),
+        (Version::V3_9, _) if mode == CreateMode::Container => Kind::Container,
         (Version::V3_9, OpCode::Create2) => Kind::WithStat,
         (Version::V3_9, OpCode::CreateContainer) => Kind::Container,
         (Version::V3_9, _) => Kind::Plain,
@@ -101,4 +117,69 @@ pub(super) fn failed(len: usize, at: usize, error: ErrorCode) -> Answer<'static>
         std::cmp::Ordering::Greater => ErrorCode::RuntimeInconsistency,
     };
     Answer::Multi((0..len).map(|position| (OpCode::Error, Answer::Error(result(position)))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use zk_proto::record::{Acl, GetDataRequest, MultiHeader};
+
+    use super::*;
+    use crate::server::testing::{Bench, text};
+
+    #[test]
+    fn before_it_wants_an_acl_3_9_wants_a_mode_and_after_it_no_ttl() {
+        let outcome = |mode: CreateMode, acl: Option<Vec<Acl>>| {
+            let request = CreateRequest { path: text("/a"), data: None, acl, mode };
+            create(OpCode::Create, request, Version::V3_9).map(|create| create.kind).err()
+        };
+        let table = [
+            (CreateMode::Unknown(7), None, Some(Refusal::WithZxid)),
+            (CreateMode::PersistentWithTtl, None, Some(Refusal::WithoutZxid)),
+            (CreateMode::Container, None, Some(Refusal::WithoutZxid)),
+            (CreateMode::PersistentWithTtl, Some(Acl::open()), Some(Refusal::WithZxid)),
+            (CreateMode::Container, Some(Acl::open()), None),
+        ];
+
+        for (mode, acl, expected) in table {
+            assert_eq!(outcome(mode, acl.clone()), expected, "{mode} {acl:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_acl_is_found_by_3_9_before_the_reads_that_stand_in_front_of_it() {
+        let entry = |op, body| MultiEntry { header: MultiHeader { op, done: false, ..MultiHeader::END }, body };
+        let read = || entry(OpCode::GetData, MultiOp::GetData(GetDataRequest { path: text("/a"), watch: false }));
+        let write = |acl| {
+            let request = CreateRequest { path: text("/a"), data: None, acl, mode: CreateMode::Persistent };
+            entry(OpCode::Create, MultiOp::Create(request))
+        };
+        let table = [
+            (vec![read()], Refusal::WithZxid),
+            (vec![read(), write(Some(Acl::open()))], Refusal::WithZxid),
+            (vec![read(), write(None)], Refusal::WithoutZxid),
+            (vec![write(Some(Acl::open())), read(), write(None)], Refusal::WithZxid),
+        ];
+
+        for (entries, expected) in table {
+            let request = MultiRequest { entries, ..MultiRequest::default() };
+            assert_eq!(operations(request.clone(), &Options::default()).err(), Some(expected), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_ttl_that_is_missing_is_noticed_by_3_8_only_when_it_gets_there() {
+        let create = |mode| MultiEntry {
+            header: MultiHeader { op: OpCode::Create, done: false, ..MultiHeader::END },
+            body: MultiOp::Create(CreateRequest { path: text("/none/a"), data: None, acl: Some(Acl::open()), mode }),
+        };
+        let mut bench = Bench::with(|options| options.version = Version::V3_8);
+        let connection = bench.connect();
+        let mut err = |modes: [CreateMode; 2]| {
+            let request = MultiRequest { entries: modes.map(create).into(), ..MultiRequest::default() };
+            bench.call(connection, OpCode::Multi, &request).header.err
+        };
+
+        assert_eq!(err([CreateMode::Persistent, CreateMode::PersistentWithTtl]), ErrorCode::Ok);
+        assert_eq!(err([CreateMode::PersistentWithTtl, CreateMode::Persistent]), ErrorCode::MarshallingError);
+    }
 }

@@ -33,6 +33,8 @@ pub(super) enum Operation {
     SetAcl(SetAclRequest),
     Check(CheckVersionRequest),
     Reconfig,
+    /// A create of a multi that is for a TTL and has none: 3.8 stumbles over it when it gets there.
+    WithoutTtl(Option<Text>),
 }
 
 impl Operation {
@@ -43,6 +45,7 @@ impl Operation {
             Self::SetData(request) => &request.path,
             Self::SetAcl(request) => &request.path,
             Self::Check(request) => &request.path,
+            Self::WithoutTtl(path) => path,
             Self::Reconfig => return false,
         };
         path.is_none()
@@ -70,6 +73,7 @@ pub(super) enum Kind {
 }
 
 /// A change that is certain to succeed.
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Create { kind: Kind, path: String, data: Option<Bytes>, acl: AclList, owner: Owner, parent_cversion: i32 },
     Delete { path: String },
@@ -116,6 +120,7 @@ impl<'a> Preparation<'a> {
             Operation::SetData(request) => self.set_data(request),
             Operation::SetAcl(request) => self.set_acl(request),
             Operation::Check(request) => self.check(request),
+            Operation::WithoutTtl(_) => Err(ErrorCode::MarshallingError),
             Operation::Reconfig if self.options.reconfig_enabled => Err(ErrorCode::Unimplemented),
             Operation::Reconfig => Err(ErrorCode::ReconfigDisabled),
         }

@@ -4,12 +4,17 @@
 //! server fills in and keeps up to date, silently: neither events nor the node's `Stat` tell. Soft limits are for the logs of
 //! real servers, so only the hard ones mean anything here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{QUOTA_PATH, Tree, parent};
 
 const LIMITS_NODE: &str = "zookeeper_limits";
 const STATS_NODE: &str = "zookeeper_stats";
+
+const COUNT: &str = "count";
+const BYTES: &str = "bytes";
+const COUNT_HARD_LIMIT: &str = "countHardLimit";
+const BYTE_HARD_LIMIT: &str = "byteHardLimit";
 
 /// The paths that have a quota.
 #[derive(Debug, Default)]
@@ -27,34 +32,39 @@ impl Quotas {
     }
 }
 
-/// A quota's counts or limits, as they stand in its two nodes. Absent is −1.
-#[derive(Debug, PartialEq, Eq)]
-struct Track {
-    count: i64,
-    bytes: i64,
-    count_hard_limit: i64,
-    byte_hard_limit: i64,
-}
+/// What stands in one of a quota's two nodes: counts, limits, and whatever else somebody wrote there. Absent is −1.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Track(BTreeMap<String, i64>);
 
 impl Track {
     /// Reads `count=1,bytes=2=;byteHardLimit=3`. What is not understood is absent.
     fn parse(data: Option<&[u8]>) -> Self {
         let text = std::str::from_utf8(data.unwrap_or_default()).unwrap_or_default();
-        let value = |key: &str| {
-            let mut pairs = text.split([',', ';']).map(|pair| pair.split('=').collect::<Vec<_>>());
-            // The last one counts. Behind a second `=` stands nothing: it keeps old readers from what follows.
-            pairs.rfind(|pair| pair[0] == key).and_then(|pair| pair.get(1)?.parse().ok()).unwrap_or(-1)
-        };
-        Self {
-            count: value("count"),
-            bytes: value("bytes"),
-            count_hard_limit: value("countHardLimit"),
-            byte_hard_limit: value("byteHardLimit"),
-        }
+        let pairs = text.split([',', ';']).filter_map(|pair| {
+            // Behind a second `=` stands nothing: it keeps old readers from what follows.
+            let mut words = pair.split('=');
+            Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+        });
+        Self(pairs.collect())
+    }
+
+    fn value(&self, key: &str) -> i64 {
+        self.0.get(key).copied().unwrap_or(-1)
+    }
+
+    fn add(&mut self, key: &str, more: i64) {
+        let value = self.value(key).saturating_add(more);
+        self.0.insert(key.to_owned(), value);
     }
 
     fn to_data(&self) -> Box<[u8]> {
-        format!("count={},bytes={}", self.count, self.bytes).into_bytes().into()
+        let mut text = format!("{COUNT}={},{BYTES}={}", self.value(COUNT), self.value(BYTES));
+        let others = self.0.iter().filter(|(key, _)| !matches!(key.as_str(), COUNT | BYTES));
+        for (position, (key, value)) in others.enumerate() {
+            text.push_str(if position == 0 { "=;" } else { ";" });
+            text.push_str(&format!("{key}={value}"));
+        }
+        text.into_bytes().into()
     }
 }
 
@@ -65,7 +75,8 @@ impl Tree {
         let track = |node| self.get(&quota_node(covered, node)).map(|node| Track::parse(node.data.as_deref()));
         let (Some(limits), Some(now)) = (track(LIMITS_NODE), track(STATS_NODE)) else { return false };
         let exceeds = |limit: i64, now: i64, more: i64| more != 0 && limit > -1 && now.saturating_add(more) > limit;
-        exceeds(limits.count_hard_limit, now.count, count) || exceeds(limits.byte_hard_limit, now.bytes, bytes)
+        exceeds(limits.value(COUNT_HARD_LIMIT), now.value(COUNT), count)
+            || exceeds(limits.value(BYTE_HARD_LIMIT), now.value(BYTES), bytes)
     }
 
     pub(super) fn quota_created(&mut self, path: &str, len: usize) {
@@ -94,8 +105,8 @@ impl Tree {
         let Some(covered) = self.quotas.covering(path) else { return };
         let Some(node) = self.get_mut(&quota_node(covered, STATS_NODE)) else { return };
         let mut track = Track::parse(node.data.as_deref());
-        track.count = track.count.saturating_add(count);
-        track.bytes = track.bytes.saturating_add(bytes);
+        track.add(COUNT, count);
+        track.add(BYTES, bytes);
         node.data = Some(track.to_data());
     }
 
@@ -107,7 +118,7 @@ impl Tree {
                 bytes += signed(node.data_len());
             }
         }
-        let track = Track { count, bytes, count_hard_limit: -1, byte_hard_limit: -1 };
+        let track = Track([(COUNT.to_owned(), count), (BYTES.to_owned(), bytes)].into());
         if let Some(node) = self.get_mut(&quota_node(covered, STATS_NODE)) {
             node.data = Some(track.to_data());
         }
@@ -133,18 +144,28 @@ mod tests {
 
     #[test]
     fn limits_are_read_as_shells_write_them() {
-        let track =
-            |count, bytes, count_hard_limit, byte_hard_limit| Track { count, bytes, count_hard_limit, byte_hard_limit };
-        let table = [
-            ("", track(-1, -1, -1, -1)),
-            ("count=5,bytes=-1", track(5, -1, -1, -1)),
-            ("count=1,bytes=2=;byteHardLimit=3;countHardLimit=4", track(1, 2, 4, 3)),
-            ("countHardLimit=4;byteHardLimit=", track(-1, -1, 4, -1)),
-            ("nonsense", track(-1, -1, -1, -1)),
+        let table: [(&str, [i64; 4]); 5] = [
+            ("", [-1, -1, -1, -1]),
+            ("count=5,bytes=-1", [5, -1, -1, -1]),
+            ("count=1,bytes=2=;byteHardLimit=3;countHardLimit=4", [1, 2, 4, 3]),
+            ("countHardLimit=4;byteHardLimit=", [-1, -1, 4, -1]),
+            ("nonsense", [-1, -1, -1, -1]),
         ];
         for (text, expected) in table {
-            assert_eq!(Track::parse(Some(text.as_bytes())), expected, "{text}");
+            let track = Track::parse(Some(text.as_bytes()));
+            let values = [COUNT, BYTES, COUNT_HARD_LIMIT, BYTE_HARD_LIMIT].map(|key| track.value(key));
+            assert_eq!(values, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_stands_beside_the_counts_stays_when_they_change() {
+        let mut track = Track::parse(Some(b"countHardLimit=4;bytes=2,count=1=;byteHardLimit=3"));
+
+        track.add(COUNT, 1);
+        track.add(BYTES, -2);
+
+        assert_eq!(&*track.to_data(), b"count=2,bytes=0=;byteHardLimit=3;countHardLimit=4");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Containers and TTL nodes, which go by themselves.
 
-use zk_proto::Zxid;
+use std::{sync::Arc, time::Duration};
+
+use zk_proto::Instant;
 
 use super::{
     Server,
@@ -9,22 +11,28 @@ use super::{
 };
 
 impl Server {
-    /// Deletes the containers and TTL nodes whose time is over, each one in a transaction of its own.
-    pub(super) fn reap(&mut self) {
-        // On a server without a quorum nothing is deleted.
-        if self.read_only.is_some() {
-            return;
+    /// Returns when to look after containers and TTL nodes, if there are any.
+    pub(super) fn reaping_due(&self) -> Option<Instant> {
+        let is_empty = self.tree.containers.is_empty() && self.tree.with_ttl.is_empty();
+        (!is_empty && self.replica.is_none()).then_some(self.next_reaping)
+    }
+
+    /// Returns the containers and TTL nodes whose time is over, when it is time to look after them. Each one is to be deleted
+    /// in a transaction of its own.
+    pub(super) fn take_overdue_nodes(&mut self) -> Vec<Arc<str>> {
+        if self.next_reaping > self.now {
+            return Vec::new();
+        }
+        self.next_reaping = self.now + self.options.container_check_interval.max(Duration::from_millis(1));
+        // On a server without a quorum nothing is deleted, and in an ensemble the leader decides.
+        if self.read_only.is_some() || self.replica.is_some() {
+            return Vec::new();
         }
         let now = self.wall_ms();
         let limit = self.options.container_max_never_used.map(|limit| i64::try_from(millis(limit)).unwrap_or(i64::MAX));
         let candidates = self.tree.containers.iter().chain(&self.tree.with_ttl);
         let is_over = |path: &str| self.tree.get(path).is_some_and(|node| is_over(node, now, limit));
-        let candidates: Vec<_> = candidates.filter(|path| is_over(path)).cloned().collect();
-        for path in candidates {
-            let zxid: Zxid = self.next_zxid();
-            // It was there a moment ago, and nothing else runs.
-            _ = self.delete(&path, zxid);
-        }
+        candidates.filter(|path| is_over(path)).cloned().collect()
     }
 }
 
@@ -42,7 +50,7 @@ fn is_over(node: &Node, now: i64, never_used_limit: Option<i64>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use zk_proto::Zxid;
 
     use super::*;
 

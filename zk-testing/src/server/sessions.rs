@@ -21,6 +21,13 @@ pub(super) struct Session {
     expires_ms: u64,
 }
 
+impl Session {
+    /// Returns when it expires, if its time runs.
+    pub(super) fn expires_ms(&self) -> Option<u64> {
+        (self.expires_ms > 0).then_some(self.expires_ms)
+    }
+}
+
 pub(super) struct Sessions {
     tick_ms: u64,
     next_id: u64,
@@ -40,13 +47,27 @@ impl Sessions {
         self.next_id = self.next_id.max(first);
     }
 
-    pub(super) fn create(&mut self, timeout_ms: i32, is_local: bool, now_ms: u64) -> SessionId {
+    /// Returns the id of the next session, which is nobody else's.
+    pub(super) fn take_id(&mut self) -> SessionId {
         let id = SessionId(self.next_id as i64);
         self.next_id += 1;
-        let session = Session { timeout_ms, connection: None, is_local, ephemerals: BTreeSet::new(), expires_ms: 0 };
-        self.by_id.insert(id, session);
-        self.touch(id, timeout_ms, now_ms);
         id
+    }
+
+    /// Returns what [`take_id`](Self::take_id) returns next.
+    pub(super) fn peek_id(&self) -> SessionId {
+        SessionId(self.next_id as i64)
+    }
+
+    /// Adds a session of this id if there is none. It does not expire until it was touched.
+    pub(super) fn add(&mut self, id: SessionId, timeout_ms: i32, is_local: bool) {
+        self.by_id.entry(id).or_insert_with(|| Session {
+            timeout_ms,
+            connection: None,
+            is_local,
+            ephemerals: BTreeSet::new(),
+            expires_ms: 0,
+        });
     }
 
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -108,10 +129,15 @@ impl Sessions {
         self.by_id.values_mut().for_each(|session| session.expires_ms = 0);
     }
 
-    /// Gives every session its full timeout from now on. Local ones are gone.
-    pub(super) fn resume(&mut self, now_ms: u64) {
+    /// Forgets the sessions that only this server knows of, and stops the time of the others.
+    pub(super) fn forget_local(&mut self) {
         self.suspend();
         self.by_id.retain(|_, session| !session.is_local);
+    }
+
+    /// Gives every session its full timeout from now on. Local ones are gone.
+    pub(super) fn resume(&mut self, now_ms: u64) {
+        self.forget_local();
         for id in self.ids() {
             let timeout_ms = self.by_id.get(&id).map_or(0, |session| session.timeout_ms);
             self.touch(id, timeout_ms, now_ms);
@@ -145,7 +171,7 @@ mod tests {
     #[test]
     fn a_touched_session_expires_later_and_the_others_at_their_tick() {
         let mut sessions = Sessions::new(100);
-        let (one, two) = (sessions.create(1000, false, 0), sessions.create(1000, false, 50));
+        let (one, two) = (begin(&mut sessions, 0), begin(&mut sessions, 50));
         sessions.touch(one, 1000, 500);
 
         assert_eq!((sessions.next_expiry_ms(), sessions.overdue(1099)), (Some(1100), None));
@@ -161,7 +187,7 @@ mod tests {
         let mut sessions = Sessions::new(100);
         sessions.count_from(1, 0x0123_4567_89AB_CDEF);
 
-        let ids = [sessions.create(1, false, 0), sessions.create(1, false, 0)];
+        let ids = [sessions.take_id(), sessions.take_id()];
 
         assert_eq!(ids, [SessionId(0x0167_89AB_CDEF_0000), SessionId(0x0167_89AB_CDEF_0001)]);
     }
@@ -170,9 +196,16 @@ mod tests {
     fn ids_never_count_backwards() {
         let mut sessions = Sessions::new(100);
         sessions.count_from(1, 1);
-        let first = sessions.create(1, false, 0);
+        let first = sessions.take_id();
         sessions.count_from(1, 1);
 
-        assert!(sessions.create(1, false, 0) > first);
+        assert!(sessions.take_id() > first);
+    }
+
+    fn begin(sessions: &mut Sessions, now_ms: u64) -> SessionId {
+        let id = sessions.take_id();
+        sessions.add(id, 1000, false);
+        sessions.touch(id, 1000, now_ms);
+        id
     }
 }

@@ -1,4 +1,4 @@
-//! A server in virtual time, and clients of raw frames, for the tests of this module.
+//! A server in virtual time, and clients of raw frames, for tests.
 
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ pub(super) struct Bench {
 
 /// A frame that the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) header: ReplyHeader,
-    pub(super) body: Bytes,
+pub(crate) struct Frame {
+    pub(crate) header: ReplyHeader,
+    pub(crate) body: Bytes,
 }
 
 impl Frame {
-    pub(super) fn decode<T: Jute>(&self) -> T {
+    pub(crate) fn decode<T: Jute>(&self) -> T {
         Decoder::new(self.body.clone()).get().unwrap()
     }
 
     /// Returns what an event tells.
-    pub(super) fn event(&self) -> (EventType, String) {
+    pub(crate) fn event(&self) -> (EventType, String) {
         assert_eq!(self.header.xid, -1, "no event: {self:?}");
         let event: WatcherEvent = self.decode();
         (event.event_type, event.path.unwrap().into())
@@ -151,9 +151,9 @@ impl Bench {
 }
 
 /// The body of a request that has none.
-pub(super) const NOTHING: Option<bool> = None;
+pub(crate) const NOTHING: Option<bool> = None;
 
-pub(super) fn frame(write: impl FnOnce(&mut Encoder<'_>)) -> BytesMut {
+pub(crate) fn frame(write: impl FnOnce(&mut Encoder<'_>)) -> BytesMut {
     let mut frame = BytesMut::new();
     frame.put_i32(0);
     write(&mut Encoder::new(&mut frame));
@@ -162,15 +162,15 @@ pub(super) fn frame(write: impl FnOnce(&mut Encoder<'_>)) -> BytesMut {
     frame
 }
 
-pub(super) fn greeting() -> ConnectRequest {
+pub(crate) fn greeting() -> ConnectRequest {
     let passwd = Secret::from(vec![0; 16]);
     ConnectRequest { timeout_ms: 10_000, passwd, read_only: Some(false), ..ConnectRequest::default() }
 }
 
-pub(super) fn create(path: &str, mode: CreateMode) -> CreateRequest {
+pub(crate) fn create(path: &str, mode: CreateMode) -> CreateRequest {
     CreateRequest { path: text(path), data: Some(Bytes::from_static(b"data")), acl: Some(Acl::open()), mode }
 }
 
-pub(super) fn text(text: &str) -> Option<Text> {
+pub(crate) fn text(text: &str) -> Option<Text> {
     Some(Text::from(text))
 }

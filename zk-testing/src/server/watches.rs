@@ -186,8 +186,8 @@ impl Watches {
     /// Returns whether there is such a watch.
     pub(super) fn contains(&self, path: &str, connection: Slot, kind: WatcherType) -> bool {
         if self.version < Version::V3_9 {
-            // Whose watch it is, 3.8 does not look at.
-            let any = |table: &Table| table.by_path.contains_key(path);
+            // Whose watch it is, 3.8 does not look at; and nothing at all at the empty path.
+            let any = |table: &Table| !path.is_empty() && table.by_path.contains_key(path);
             return match kind {
                 WatcherType::Children => any(&self.children),
                 WatcherType::Data => any(&self.data),
@@ -201,6 +201,20 @@ impl Watches {
             WatcherType::Persistent => has(&self.data, WatchMode::Persistent),
             WatcherType::PersistentRecursive => has(&self.data, WatchMode::PersistentRecursive),
             _ => WatchMode::ALL.into_iter().any(|mode| has(&self.children, mode) || has(&self.data, mode)),
+        }
+    }
+
+    /// Returns whether 3.8 stumbles when it looks for watches on this path: it goes on to the nodes above where it may have to,
+    /// and takes a slash to be there.
+    pub(super) fn stumbles_over(&self, path: &str, kind: WatcherType) -> bool {
+        let stumbles = |table: &Table| {
+            let goes_up = table.recursive > 0 && !table.by_path.contains_key(path);
+            !path.is_empty() && (!path.contains('/') || goes_up && !path.starts_with('/'))
+        };
+        match kind {
+            WatcherType::Children => stumbles(&self.children),
+            WatcherType::Data => stumbles(&self.data),
+            _ => stumbles(&self.children) || stumbles(&self.data),
         }
     }
 
@@ -346,6 +360,30 @@ mod tests {
         for (kind, expected) in [(Children, (true, 1)), (Data, (true, 1)), (Any, (true, 0))] {
             assert_eq!(removed(Version::V3_8, kind), expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_search_of_3_8_stumbles_where_there_is_no_slash_to_go_up_by() {
+        let mut watches = Watches::new(Version::V3_8);
+        let stumbles =
+            |watches: &Watches| ["a", "a/b", "/a", ""].map(|path| watches.stumbles_over(path, WatcherType::Any));
+        assert_eq!(stumbles(&watches), [true, false, false, false]);
+
+        watches.add_persistent("/x", OTHER, WatchMode::PersistentRecursive);
+        assert_eq!(stumbles(&watches), [true, true, false, false]);
+        watches.add_persistent("a/b", OTHER, WatchMode::Persistent);
+        assert_eq!(stumbles(&watches), [true, false, false, false]);
+    }
+
+    #[test]
+    fn the_search_of_3_8_finds_the_watches_of_anybody_but_for_those_on_the_empty_path() {
+        let mut watches = Watches::new(Version::V3_8);
+        for path in ["/a", ""] {
+            watches.add(List::Data, path, OTHER, WatchMode::OneShot);
+        }
+
+        assert!(watches.contains("/a", ME, WatcherType::Data));
+        assert!(!watches.contains("", OTHER, WatcherType::Data));
     }
 
     #[test]

@@ -1,92 +1,56 @@
-//! Writes: from the request to its transaction, its events and its answer.
+//! Carrying out a transaction: what it does to nodes, sessions and watchers, and how it is answered.
 //!
-//! Each one takes the next transaction number, whether it succeeds or fails. Events are queued while the change is made, so
-//! they come before the reply.
+//! Events are queued while the change is made, so they come before the reply.
 
-use bytes::Bytes;
 use zk_proto::{
-    SessionId, Zxid,
-    code::{ErrorCode, EventType, OpCode},
-    record::{CreateRequest, CreateTtlRequest, MultiRequest, ReconfigRequest},
-    wire::{DecodeError, Decoder},
+    Zxid,
+    code::{ErrorCode, EventType},
 };
 
 use super::{
     Server,
     answer::Answer,
-    auth::Identity,
-    multi::{self, Refusal},
+    multi,
     node::Owner,
-    options::Version,
-    prepare::{Change, Create, Kind, Operation, Preparation},
+    prepare::{Change, Kind},
     tree::{Creation, parent},
+    txn::{Deed, Txn},
     watches::List,
 };
 
 impl Server {
-    /// Carries out a write of a session.
-    pub(super) fn write(
-        &mut self,
-        session: SessionId,
-        identities: &[Identity],
-        op: OpCode,
-        body: Bytes,
-    ) -> Result<Answer<'static>, ErrorCode> {
-        if op == OpCode::Multi {
-            return self.write_multi(session, identities, body);
-        }
-        let Ok(operation) = decode(op, body) else {
-            // 3.8 takes the number before it looks at the request, but for this one.
-            if self.options.version < Version::V3_9 && op != OpCode::Reconfig {
-                self.next_zxid();
+    /// Carries out the next transaction. Returns how it is answered.
+    pub(super) fn carry_out(&mut self, txn: Txn) -> Result<Answer<'static>, ErrorCode> {
+        let Txn { zxid, wall_ms, session, deed } = txn;
+        self.zxid = zxid;
+        match deed {
+            Deed::Begin { timeout_ms } => {
+                self.sessions.add(session, timeout_ms, false);
+                Ok(Answer::Nothing)
             }
-            return Err(ErrorCode::MarshallingError);
-        };
-        let zxid = self.next_zxid();
-        let change = Preparation::new(&self.tree, &self.options, session, identities).prepare(&operation)?;
-        self.apply(change, zxid)
-    }
-
-    fn write_multi(
-        &mut self,
-        session: SessionId,
-        identities: &[Identity],
-        body: Bytes,
-    ) -> Result<Answer<'static>, ErrorCode> {
-        let request = Decoder::new(body).get::<MultiRequest>().map_err(|_| Refusal::WithZxid);
-        let operations = request.and_then(|request| multi::operations(request, &self.options));
-        if !matches!(operations, Err(Refusal::WithoutZxid)) {
-            self.next_zxid();
-        }
-        let operations = operations.map_err(|_| ErrorCode::MarshallingError)?;
-        let mut preparation = Preparation::new(&self.tree, &self.options, session, identities);
-        let mut changes = Vec::with_capacity(operations.len());
-        for operation in &operations {
-            match preparation.prepare(operation) {
-                Ok(change) => {
-                    preparation.expect(&change);
-                    changes.push(change);
+            Deed::End { ephemerals } => {
+                self.sessions.remove(session);
+                for path in ephemerals {
+                    // Gone before only by a mistake of ours, and then all the better.
+                    _ = self.delete(&path, zxid);
                 }
-                Err(ErrorCode::MarshallingError) => return Err(ErrorCode::MarshallingError),
-                Err(error) => return Ok(multi::failed(operations.len(), changes.len(), error)),
+                Ok(Answer::Nothing)
             }
+            Deed::Change(change) => self.apply(change, zxid, wall_ms),
+            Deed::Multi(changes) => {
+                let results = changes.into_iter().map(|change| {
+                    let op = multi::result_type(&change);
+                    self.apply(change, zxid, wall_ms).map(|answer| (op, answer))
+                });
+                results.collect::<Result<_, _>>().map(Answer::Multi)
+            }
+            Deed::Failure(error) => Err(error),
+            Deed::FailedMulti { len, at, error } => Ok(multi::failed(len, at, error)),
         }
-        let zxid = self.zxid;
-        let results = changes.into_iter().map(|change| {
-            let op = multi::result_type(&change);
-            self.apply(change, zxid).map(|answer| (op, answer))
-        });
-        results.collect::<Result<_, _>>().map(Answer::Multi)
-    }
-
-    pub(super) fn next_zxid(&mut self) -> Zxid {
-        self.zxid = Zxid(self.zxid.0.wrapping_add(1));
-        self.zxid
     }
 
     /// Makes a change that was prepared. The error is for a mistake of ours.
-    fn apply(&mut self, change: Change, zxid: Zxid) -> Result<Answer<'static>, ErrorCode> {
-        let time = self.wall_ms();
+    fn apply(&mut self, change: Change, zxid: Zxid, time: i64) -> Result<Answer<'static>, ErrorCode> {
         let answer = match change {
             Change::Create { kind, path, data, acl, owner, parent_cversion } => {
                 let path: std::sync::Arc<str> = path.into();
@@ -123,7 +87,7 @@ impl Server {
     }
 
     /// Deletes a node: on request, with its session, or because its time is over.
-    pub(super) fn delete(&mut self, path: &str, zxid: Zxid) -> Option<()> {
+    fn delete(&mut self, path: &str, zxid: Zxid) -> Option<()> {
         let deleted = self.tree.delete(path, zxid)?;
         if let Owner::Session(session) = deleted.owner {
             if let Some(session) = self.sessions.get_mut(session) {
@@ -141,40 +105,19 @@ fn parent_of(path: &str) -> &str {
     parent(path).filter(|parent| !parent.is_empty()).unwrap_or("/")
 }
 
-fn decode(op: OpCode, body: Bytes) -> Result<Operation, DecodeError> {
-    let mut body = Decoder::new(body);
-    Ok(match op {
-        OpCode::CreateTtl => {
-            let CreateTtlRequest { path, data, acl, mode, ttl } = body.get()?;
-            Operation::Create(Create { kind: Kind::Ttl, path, data, acl, mode, ttl })
-        }
-        OpCode::Delete => Operation::Delete(body.get()?),
-        OpCode::SetData => Operation::SetData(body.get()?),
-        OpCode::SetAcl => Operation::SetAcl(body.get()?),
-        OpCode::Check => Operation::Check(body.get()?),
-        OpCode::Reconfig => body.get::<ReconfigRequest>().map(|_| Operation::Reconfig)?,
-        _ => {
-            let CreateRequest { path, data, acl, mode } = body.get()?;
-            let kind = match op {
-                OpCode::Create2 => Kind::WithStat,
-                OpCode::CreateContainer => Kind::Container,
-                _ => Kind::Plain,
-            };
-            Operation::Create(Create { kind, path, data, acl, mode, ttl: -1 })
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use zk_proto::{
-        code::CreateMode,
-        record::{CreateResponse, MultiEntry, MultiHeader, MultiOp, MultiResponse, MultiResult, SetDataRequest},
+        code::{CreateMode, OpCode},
+        record::{
+            CreateRequest, CreateResponse, CreateTtlRequest, MultiEntry, MultiHeader, MultiOp, MultiRequest,
+            MultiResponse, MultiResult, SetDataRequest,
+        },
     };
 
     use super::*;
     use crate::server::{
-        Options,
+        Options, Version,
         testing::{Bench, create, text},
     };
 
