@@ -20,6 +20,7 @@
     feature = "client",
     doc = "| [`client`] | `Client`, watchers and the driver: the half that callers see, for every runtime |"
 )]
+#![cfg_attr(feature = "recipes", doc = "| [`recipes`] | locks, and what else processes coordinate by |")]
 //! | [`Config`], [`ConnectString`] | what can be chosen |
 //! | [`code`], [`acl`], [`path`], [`sasl`] | the protocol's numbers, permissions, paths, and SASL's place |
 //!
@@ -27,6 +28,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | `recipes` (default) | coordination recipes over the client |
 //! | `client` (default) | the half that callers see: needs `std`, but no runtime |
 //! | `std` | `std::error::Error` sources and vectored writes; without it the crate is `no_std` with `alloc` |
 //! | `arbitrary` | `arbitrary::Arbitrary` for every record, for fuzz targets of your own |
@@ -109,6 +111,7 @@
 extern crate alloc;
 
 pub mod acl;
+pub mod admin;
 #[cfg(not(zk_broken))]
 mod broken;
 #[cfg(zk_broken)]
@@ -121,6 +124,8 @@ mod hosts;
 mod ids;
 mod machine;
 pub mod path;
+#[cfg(feature = "recipes")]
+pub mod recipes;
 pub mod record;
 pub mod request;
 mod rng;

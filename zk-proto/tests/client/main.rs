@@ -3,6 +3,8 @@
 
 mod background;
 mod driving;
+#[cfg(feature = "recipes")]
+mod recipes;
 mod requests;
 mod sessions;
 mod support;

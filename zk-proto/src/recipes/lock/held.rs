@@ -1,0 +1,272 @@
+//! A lock in its holder's hand.
+
+use core::fmt;
+use std::{
+    future::{Future, pending},
+    pin::{Pin, pin},
+};
+
+use bytes::Bytes;
+
+use super::super::{
+    cell::Cell,
+    protected::OwnNode,
+    session::Trouble,
+    together::{Either, either},
+};
+use crate::{
+    Instant, SessionId,
+    client::{Background, Call, Error, Watcher},
+    code::ErrorCode,
+    record::Stat,
+    request::{Multi, Op, OpResult, Version},
+    session::State,
+};
+
+/// What a holder may ask another one by writing it to his node, as Curator's clients do.
+const REVOKE: &[u8] = b"__REVOKE__";
+
+/// A lock that is held, until it is [released](Self::release) or dropped; or [lost](Self::lost).
+///
+/// Dropping it releases it too, in the background. The session stays open as long as it is there.
+#[derive(Debug)]
+#[must_use = "dropping it releases the lock"]
+pub struct Held {
+    /// `None` only while it is being released.
+    own: Option<OwnNode>,
+    standing: Cell<Standing>,
+}
+
+/// A number that grows with every holder of a lock, for resources outside of ZooKeeper: they refuse a lower one than they have seen.
+///
+/// It is the transaction that has created the holder's node, so it goes on growing when the lock's path is deleted and made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FencingToken(pub u64);
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How it stands with a lock, as far as its holder can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenure {
+    /// Held.
+    Held,
+    /// The connection is lost. It is held until then at least, by the clock of
+    /// [`Client::last_seen`](crate::client::Client::last_seen), and perhaps longer: when a server is reached in time, it is
+    /// [`Held`](Self::Held) again.
+    InDoubt {
+        /// When the server could expire the session at the earliest, less a margin.
+        valid_until: Instant,
+    },
+    /// Not held any more, whatever comes.
+    Lost(Loss),
+}
+
+/// Why a lock is not held any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Loss {
+    /// No server was reached by the time up to which the session was certain to live. It may be that the server still counts it
+    /// as held.
+    Presumed,
+    /// The session is over, and its ephemeral nodes with it.
+    SessionOver,
+    /// Somebody has deleted the node.
+    Removed,
+}
+
+/// What the background knows, and tells the holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Standing {
+    tenure: Tenure,
+    is_revoked: bool,
+    /// Nobody wants to know any more.
+    is_over: bool,
+}
+
+impl Held {
+    pub(super) fn new(own: OwnNode) -> Self {
+        let standing = Cell::new(Standing { tenure: Tenure::Held, is_revoked: false, is_over: false });
+        let (told, session, path) = (standing.clone(), own.session(), own.path().to_string());
+        own.client().spawn(|client| watch_over(client, session, path, told));
+        Self { own: Some(own), standing }
+    }
+
+    fn own(&self) -> &OwnNode {
+        self.own.as_ref().expect("it is there until it is released, which takes it")
+    }
+
+    /// Returns the number that tells this holder from every earlier one.
+    pub fn fencing_token(&self) -> FencingToken {
+        FencingToken(u64::try_from(self.own().created().0).unwrap_or(0))
+    }
+
+    /// Returns the holder's node.
+    pub fn path(&self) -> &str {
+        self.own().path()
+    }
+
+    /// Returns the session that holds it. What is done with the lock may be [pinned](crate::client::Call::pin) to it.
+    pub fn session(&self) -> SessionId {
+        self.own().session()
+    }
+
+    /// Returns until when it is certainly held, unless somebody deletes its node: see
+    /// [`Client::valid_until`](crate::client::Client::valid_until). `None` when it is lost.
+    pub fn valid_until(&self) -> Option<Instant> {
+        let client = self.own().client();
+        let is_lost = matches!(self.tenure(), Tenure::Lost(_)) || client.session() != Some(self.session());
+        if is_lost { None } else { client.valid_until() }
+    }
+
+    /// Returns an operation for a [multi](crate::client::Client::multi) that fails it where the lock is gone.
+    pub fn check(&self) -> Op<'_> {
+        Op::Check { path: self.path(), version: Version::Any }
+    }
+
+    /// Begins a list of writes that are carried out only if the lock is held at that moment: a
+    /// [multi](crate::client::Client::multi) with a [`check`](Self::check), in this session.
+    ///
+    /// When it is not, it fails with [`NoNode`](ErrorCode::NoNode) for the first operation, or with [`Error::SessionChanged`].
+    pub fn transaction(&self) -> Call<'_, Multi<'_>, Vec<OpResult>> {
+        self.own().client().multi().op(self.check()).pin(self.session())
+    }
+
+    /// Returns how it stands.
+    pub fn tenure(&self) -> Tenure {
+        self.standing.get().tenure
+    }
+
+    /// Waits until it stands otherwise than `known`, and returns how. May be cancelled at any moment.
+    pub async fn changed(&self, known: Tenure) -> Tenure {
+        self.standing.find(|standing| (standing.tenure != known).then_some(standing.tenure)).await
+    }
+
+    /// Waits until it is lost, and returns why.
+    pub async fn lost(&self) -> Loss {
+        let lost = |standing: &Standing| match standing.tenure {
+            Tenure::Lost(loss) => Some(loss),
+            Tenure::Held | Tenure::InDoubt { .. } => None,
+        };
+        self.standing.find(lost).await
+    }
+
+    /// Waits until somebody asks for the lock back, by [`revoke`]: it is up to the holder to
+    /// [release](Self::release) it.
+    pub async fn revoked(&self) {
+        self.standing.find(|standing| standing.is_revoked.then_some(())).await;
+    }
+
+    /// Gives the lock back, and waits until the server has done so, over lost connections too. Where the session is over by then, it
+    /// is given back already.
+    ///
+    /// # Errors
+    ///
+    /// The server's, such as [`NoAuth`](ErrorCode::NoAuth); then it is held until the session ends.
+    pub async fn release(mut self) -> Result<(), Error> {
+        match self.own.take() {
+            Some(own) => own.delete().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.standing.update(|standing| !std::mem::replace(&mut standing.is_over, true));
+    }
+}
+
+/// Asks the holder, or the contender, whose node this is to give up, as Curator's `Revoker` does: he hears it by
+/// [`Held::revoked`], and does as he likes.
+///
+/// # Errors
+///
+/// The server's; [`NoNode`](ErrorCode::NoNode) where it is gone by now.
+pub async fn revoke(client: &crate::client::Client, path: &str) -> Result<(), Error> {
+    client.set_data(path, REVOKE).await.map(|_| ())
+}
+
+type Look = Pin<Box<dyn Future<Output = Result<(Bytes, Stat, Watcher), Error>> + Send>>;
+
+/// What is waited for besides the session's states.
+enum Waiting {
+    /// The answer to whether the node is there, and a watch on it.
+    Looking(Look),
+    /// Something that happens to it.
+    Watching(Watcher),
+}
+
+/// Tells the holder how it stands, until nobody wants to know or there is nothing more to tell.
+async fn watch_over(client: Background, session: SessionId, path: String, standing: Cell<Standing>) {
+    // The first of them is the present one: where that is connected, the first look begins with it.
+    let mut states = client.states();
+    let mut waiting = Waiting::Looking(Box::pin(pending()));
+    let tell = |tenure| standing.update(|standing| std::mem::replace(&mut standing.tenure, tenure) != tenure);
+    loop {
+        let news = {
+            let over = pin!(standing.find(|standing| standing.is_over.then_some(())));
+            let state = pin!(states.next());
+            let outside = pin!(either(over, state));
+            match &mut waiting {
+                Waiting::Looking(look) => match either(outside, look).await {
+                    Either::First(outside) => News::Outside(outside),
+                    Either::Second(found) => News::Found(found),
+                },
+                Waiting::Watching(watcher) => match either(outside, pin!(watcher.changed())).await {
+                    Either::First(outside) => News::Outside(outside),
+                    Either::Second(Ok(_)) => News::Touched,
+                    Either::Second(Err(_)) => News::SessionOver,
+                },
+            }
+        };
+        match news {
+            News::Outside(Either::First(())) => return,
+            News::Outside(Either::Second(Some(State::Suspended { valid_until, .. }))) => {
+                tell(Tenure::InDoubt { valid_until });
+            }
+            News::Outside(Either::Second(Some(State::PresumedLost))) => return tell(Tenure::Lost(Loss::Presumed)),
+            News::Outside(Either::Second(Some(State::Connected { session: now, .. }))) if now == session => {
+                // The server may have let the node go while nobody listened.
+                waiting = Waiting::Looking(look(&client, session, &path));
+            }
+            News::Outside(Either::Second(
+                Some(State::Connecting | State::Connected { .. } | State::Ended(_)) | None,
+            ))
+            | News::SessionOver => return tell(Tenure::Lost(Loss::SessionOver)),
+            News::Touched => waiting = Waiting::Looking(look(&client, session, &path)),
+            News::Found(Ok((data, stat, watcher))) if stat.ephemeral_owner == session => {
+                standing.update(|standing| {
+                    let is_new = data == REVOKE && !standing.is_revoked;
+                    standing.is_revoked |= is_new;
+                    is_new
+                });
+                tell(Tenure::Held);
+                waiting = Waiting::Watching(watcher);
+            }
+            News::Found(Ok(_) | Err(Error::Server(ErrorCode::NoNode))) => return tell(Tenure::Lost(Loss::Removed)),
+            News::Found(Err(error)) => match Trouble::of(&error) {
+                Trouble::InDoubt => waiting = Waiting::Looking(look(&client, session, &path)),
+                Trouble::SessionOver => return tell(Tenure::Lost(Loss::SessionOver)),
+                // It may be that one may not read one's own node. Then the states tell all there is to know.
+                Trouble::Definite => waiting = Waiting::Looking(Box::pin(pending())),
+            },
+        }
+    }
+}
+
+/// Something to be told.
+enum News {
+    Outside(Either<(), Option<State>>),
+    Found(Result<(Bytes, Stat, Watcher), Error>),
+    Touched,
+    SessionOver,
+}
+
+fn look(client: &Background, session: SessionId, path: &str) -> Look {
+    let (client, path) = (client.clone(), path.to_string());
+    Box::pin(async move { client.get_data(&path).watch().pin(session).resend().await })
+}

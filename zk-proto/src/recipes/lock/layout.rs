@@ -1,0 +1,69 @@
+//! How contenders for a lock are named, so that clients in other languages see them.
+
+use super::super::{
+    guid::Guid,
+    line::{Contender, Number},
+};
+
+/// The names of the nodes below a lock.
+///
+/// Clients respect each other's locks only where they count each other's names. What is counted here does not depend on the layout:
+/// names of all of these.
+///
+/// | holder | waits for it |
+/// |---|---|
+/// | ours, `Curator` | ours, Curator, go-zookeeper; kazoo with `extra_lock_patterns=["lock-"]` |
+/// | ours, `Kazoo` | ours, kazoo |
+/// | Curator, go-zookeeper, kazoo | ours, whatever the layout |
+///
+/// Curator and kazoo do not respect each other, whoever else is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockLayout {
+    /// `_c_<uuid>-lock-<number>`, as Apache Curator's `InterProcessMutex` and `LeaderSelector`.
+    #[default]
+    Curator,
+    /// `<32 digits>__lock__<number>`, as kazoo's `Lock` and `Election`.
+    Kazoo,
+    /// `_c_<32 digits>-lock-<number>`, as go-zookeeper's `Lock`.
+    GoZookeeper,
+}
+
+impl LockLayout {
+    /// Returns the beginning of a name, which ends with the number.
+    pub(crate) fn prefix(self, guid: Guid) -> String {
+        match self {
+            Self::Curator => format!("_c_{}-lock-", guid.dashed()),
+            Self::Kazoo => format!("{}__lock__", guid.plain()),
+            Self::GoZookeeper => format!("_c_{}-lock-", guid.plain()),
+        }
+    }
+}
+
+/// Reads a name as that of a contender.
+pub(crate) fn contender(name: &str) -> Option<Contender<'_>> {
+    let after = |mark| name.rsplit_once(mark).and_then(|(_, number)| Number::parse(number));
+    let number = after("lock-").or_else(|| after("__lock__"))?;
+    Some(Contender { name, number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_layout_count_and_others_do_not() {
+        for name in [
+            "_c_3be498f4-e420-4aaa-bb40-031367eba665-lock-0000000007",
+            "2df2301d2b0546b1a40cb7594efb1a35__lock__0000000007",
+            "_c_2df2301d2b0546b1a40cb7594efb1a35-lock-0000000007",
+            "lock-0000000007",
+        ] {
+            assert_eq!(contender(name).map(|contender| contender.number), Number::parse("0000000007"), "{name}");
+        }
+        for name in ["lease-0000000007", "lock-", "lock-7", "__rlock__", "config", "lock-0000000007-x"] {
+            assert_eq!(contender(name), None, "{name}");
+        }
+        assert!(contender("x-lock--2147483648").is_some(), "a counter that has wrapped");
+    }
+}

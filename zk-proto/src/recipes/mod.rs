@@ -1,0 +1,34 @@
+//! What ZooKeeper is used for: coordination among processes.
+//!
+//! | recipe | what for |
+//! |---|---|
+//! | [`Lock`] | one holder at a time, in order of arrival |
+//! | [`ensure_path`] | a node with all that are above it |
+//!
+//! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
+//! rolls no dice but the client's, so it is the same under every runtime: awaited, waited for in a thread, polled by a loop of
+//! one's own, or run by a simulator.
+//!
+//! # Dropping
+//!
+//! Every future may be dropped at any moment, and so may everything that is held. What that leaves on the server is deleted in
+//! the background, by the client's driver; nothing waits in a destructor, and nothing is left when the last client of the
+//! session has gone, because then the session is closed.
+//!
+//! # When replies are lost
+//!
+//! A node that a recipe makes has a name that nobody else uses. When the link breaks before the reply, the client looks for it before
+//! it makes another (CURATOR-45), in the same session (CURATOR-498), behind a sync.
+
+mod cell;
+mod guid;
+mod janitor;
+mod line;
+mod lock;
+mod parents;
+mod protected;
+mod session;
+mod together;
+
+pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
+pub use parents::ensure_path;

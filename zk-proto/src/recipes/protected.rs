@@ -1,0 +1,147 @@
+//! Making an ephemeral node that is never lost sight of.
+//!
+//! A create whose reply is lost may have been carried out. Making another one would leave the first behind, alive as long as the session
+//! and ahead of everybody in line (CURATOR-45). So the name has a part that nobody else uses, and after a loss the client looks for
+//! it. The node belongs to its [`OwnNode`] from before the request is sent, so that whoever drops the future at any moment leaves
+//! nothing.
+
+use super::{
+    janitor::{self, Remains, child},
+    parents::ensure_path,
+    session::Trouble,
+};
+use crate::{
+    SessionId, Zxid,
+    client::{Client, Error},
+    code::{CreateMode, ErrorCode},
+    path,
+    record::Acl,
+    wire::Payload,
+};
+
+/// How often the parent may vanish again before the node is made below it.
+const PATIENCE: usize = 16;
+
+/// What is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) parent: &'a str,
+    /// What the name begins with, given what makes it our own.
+    pub(crate) prefix: &'a str,
+    pub(crate) data: &'a [u8],
+    pub(crate) acl: Option<&'a [Acl]>,
+}
+
+/// An ephemeral node of this client's. Dropping it has it deleted in the background.
+#[derive(Debug)]
+pub(crate) struct OwnNode {
+    client: Client,
+    session: SessionId,
+    /// `None` when there is nothing to clean up.
+    remains: Option<Remains>,
+    path: String,
+    created: Zxid,
+}
+
+impl OwnNode {
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        path::name(&self.path)
+    }
+
+    /// Returns the transaction that has created it: greater than that of every node created before, anywhere.
+    pub(crate) fn created(&self) -> Zxid {
+        self.created
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Leaves it to its fate: it is gone, or goes with its session.
+    pub(crate) fn forget(mut self) {
+        self.remains = None;
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    ///
+    /// The server's, such as [`NoAuth`](ErrorCode::NoAuth).
+    pub(crate) async fn delete(mut self) -> Result<(), Error> {
+        let result = janitor::delete(&self.client, self.session, &self.path).await;
+        self.remains = None;
+        result
+    }
+
+    fn is_here(&mut self, path: String, created: Zxid) {
+        self.remains = Some(Remains::Node { path: path.clone() });
+        (self.path, self.created) = (path, created);
+    }
+}
+
+impl Drop for OwnNode {
+    fn drop(&mut self) {
+        if let Some(remains) = self.remains.take() {
+            janitor::clean_up(&self.client, self.session, remains);
+        }
+    }
+}
+
+/// Makes an ephemeral sequential node in this session, and its parents where they are missing.
+///
+/// # Errors
+///
+/// When the session is over ([`Trouble::SessionOver`]); [`NodeExists`](ErrorCode::NodeExists) when the parent's counter is
+/// at its end; and the server's others.
+pub(crate) async fn create(client: &Client, session: SessionId, plan: &Plan<'_>) -> Result<OwnNode, Error> {
+    let path = child(plan.parent, plan.prefix);
+    let remains = Some(Remains::Perhaps { parent: plan.parent.to_string(), prefix: plan.prefix.to_string() });
+    let mut own = OwnNode { client: client.clone(), session, remains, path: String::new(), created: Zxid(0) };
+    let mut tries = PATIENCE;
+    loop {
+        let mut create = client.create(&path, Payload::from(plan.data)).mode(CreateMode::EphemeralSequential);
+        if let Some(acl) = plan.acl {
+            create = create.acl(acl);
+        }
+        let error = match create.pin(session).await {
+            Ok((path, stat)) => {
+                own.is_here(path, stat.czxid);
+                return Ok(own);
+            }
+            Err(error) => error,
+        };
+        match Trouble::of(&error) {
+            Trouble::InDoubt => {
+                if let Some(path) = janitor::search(client, session, plan.parent, plan.prefix).await? {
+                    let stat = client.exists(&path).pin(session).resend().await?;
+                    // It was there a moment ago; whoever has deleted it has deleted ours.
+                    let Some(stat) = stat else { continue };
+                    own.is_here(path, stat.czxid);
+                    return Ok(own);
+                }
+            }
+            Trouble::SessionOver => {
+                own.forget();
+                return Err(error);
+            }
+            Trouble::Definite if error.code() == Some(ErrorCode::NoNode) && tries > 0 => {
+                tries -= 1;
+                ensure_path(client, plan.parent, plan.acl).await?;
+            }
+            Trouble::Definite => {
+                if error.is_certainly_not_applied() {
+                    own.forget();
+                }
+                return Err(error);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a recipe makes of a request that brought no answer.
+
+use crate::{
+    SessionId,
+    client::{Client, Error},
+    session::{End, Sent},
+};
+
+/// Waits until there is a session, and returns it.
+///
+/// # Errors
+///
+/// When the client is over for good.
+pub(crate) async fn session(client: &Client) -> Result<SessionId, Error> {
+    loop {
+        client.connected().await?;
+        if let Some(session) = client.session() {
+            return Ok(session);
+        }
+    }
+}
+
+/// Why a step did not get its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The link broke: it was carried out, or not. The session goes on, as far as anybody knows.
+    InDoubt,
+    /// The session of the step is over: what was ephemeral is gone, or about to be.
+    SessionOver,
+    /// Something else: the server's word, or a mistake. Not a matter of links and sessions.
+    Definite,
+}
+
+impl Trouble {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Lost | Error::TimedOut { sent: Sent::Perhaps } => Self::InDoubt,
+            Error::SessionChanged => Self::SessionOver,
+            Error::Ended { end, .. } => match end {
+                // Another one may follow; where none does, the next step says so.
+                End::Expired | End::Rejected => Self::SessionOver,
+                End::Closed | End::AuthFailed => Self::Definite,
+            },
+            _ => Self::Definite,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What recipes ask of the server.
+
+use zk_proto::{
+    SessionId, Zxid,
+    code::OpCode,
+    recipes::Lock,
+    record::{Create2Response, GetChildren2Response, GetDataResponse, Stat},
+    wire::Text,
+};
+
+use crate::support::{SESSION, Task, World};
+
+fn created(path: &str, zxid: i64) -> Create2Response {
+    let stat = Stat { czxid: Zxid(zxid), ephemeral_owner: SESSION, ..Stat::default() };
+    Create2Response { path: Some(Text::from(path)), stat }
+}
+
+fn children(names: &[&str]) -> GetChildren2Response {
+    GetChildren2Response {
+        children: Some(names.iter().map(|name| Some(Text::from(*name))).collect()),
+        stat: Stat::default(),
+    }
+}
+
+#[test]
+fn a_lock_that_nobody_else_wants_costs_one_round_trip() {
+    let (mut world, client) = World::connected();
+    let lock = Lock::new(&client, "/lock").unwrap();
+    let mut acquire = Task::new(lock.acquire());
+
+    assert!(acquire.is_pending());
+    world.turn();
+    let ops: Vec<OpCode> = world.asked.iter().map(|asked| asked.op).collect();
+    assert_eq!(ops, [OpCode::Create2, OpCode::GetChildren2], "both are on their way before anything comes back");
+    let name = format!("{}0000000007", world.asked[0].path.strip_prefix("/lock/").unwrap());
+    world.answer(&created(&format!("/lock/{name}"), 42));
+    world.answer(&children(&["unrelated", &name]));
+
+    let held = acquire.result().unwrap();
+    assert_eq!(held.fencing_token().0, 42);
+    assert_eq!(held.path(), format!("/lock/{name}"));
+
+    world.turn();
+    let ops: Vec<(OpCode, String)> = world.asked.iter().map(|asked| (asked.op, asked.path.clone())).collect();
+    assert_eq!(ops, [(OpCode::GetData, held.path().to_string())], "it is watched over, and nothing else");
+    let stat = Stat { ephemeral_owner: SESSION, ..Stat::default() };
+    world.answer(&GetDataResponse { data: None, stat });
+    assert!(world.asked.is_empty());
+    assert_ne!(held.session(), SessionId(0));
+}
