@@ -6,9 +6,12 @@
 //! [`server`] is a ZooKeeper server in memory, as a pure machine of bytes and time, and [`TestServer`] serves it on a port
 //! of the loopback interface: the same answers in a millisecond, without Java, and with faults on demand.
 
+#[cfg(all(unix, feature = "conformance"))]
+pub mod conformance;
 #[cfg(unix)]
 pub mod ensemble;
 pub mod server;
+pub mod sim;
 pub mod test_server;
 
 pub use server::Server;

@@ -51,8 +51,8 @@ async fn create_container(client: &Client, path: &str, acl: Option<&[Acl]>) -> R
             Err(Error::Server(ErrorCode::Unimplemented)) if mode == CreateMode::Container => {
                 mode = CreateMode::Persistent
             }
-            // It is the same whoever made it, and when.
-            Err(error) if Trouble::of(&error) != Trouble::Definite => {}
+            // It is the same whoever made it, and when. Where there will be no other session, that is the end of it.
+            Err(error) if Trouble::of(&error) != Trouble::Definite => client.connected().await?,
             Err(error) => return Err(error),
         }
     }

@@ -2,13 +2,15 @@
 
 use zk_proto::{
     SessionId, Zxid,
+    client::{Builder, Error, OnExpiry},
     code::OpCode,
-    recipes::Lock,
+    recipes::{Lock, ensure_path},
     record::{Create2Response, GetChildren2Response, GetDataResponse, Stat},
+    session::End,
     wire::Text,
 };
 
-use crate::support::{SESSION, Task, World};
+use crate::support::{SESSION, Task, World, config, now};
 
 fn created(path: &str, zxid: i64) -> Create2Response {
     let stat = Stat { czxid: Zxid(zxid), ephemeral_owner: SESSION, ..Stat::default() };
@@ -47,4 +49,17 @@ fn a_lock_that_nobody_else_wants_costs_one_round_trip() {
     world.answer(&GetDataResponse { data: None, stat });
     assert!(world.asked.is_empty());
     assert_ne!(held.session(), SessionId(0));
+}
+
+#[test]
+fn whoever_makes_nodes_for_a_client_that_is_over_is_told() {
+    let builder = Builder::from_config(config()).on_expiry(OnExpiry::End);
+    let (mut world, client) = World::connected_with(builder);
+    let mut made = Task::new(ensure_path(&client, "/a/b", None));
+    assert!(made.is_pending());
+
+    world.expire();
+
+    assert!(matches!(made.result(), Err(Error::Ended { end: End::Expired, .. })));
+    assert!(matches!(now(ensure_path(&client, "/a/b", None)), Err(Error::Ended { end: End::Expired, .. })));
 }

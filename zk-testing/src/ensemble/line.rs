@@ -4,14 +4,17 @@
 //! with it stands the gate of that way: while it is closed the bytes wait, first here, then in the buffers of the
 //! sockets, as they would for a network that loses every packet. When it opens they go on, none missing. The end of
 //! a connection, orderly or not, waits at the gate like any byte.
+//!
+//! What was read in one piece goes on in one, or in such [`Pieces`] as the line is told.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::pieces::Pieces;
 use super::proxy::Direction;
 
 const DIAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,6 +31,7 @@ pub(super) struct Line {
 struct State {
     to_server: Gate,
     to_client: Gate,
+    pieces: Pieces,
     connections: BTreeMap<u64, Connection>,
     last_id: u64,
 }
@@ -105,6 +109,10 @@ impl Line {
         self.changed.notify_all();
     }
 
+    pub(super) fn set_pieces(&self, pieces: Pieces) {
+        self.state().pieces = pieces;
+    }
+
     fn set_gates(&self, direction: Direction, gate: Gate) {
         let mut state = self.state();
         match direction {
@@ -130,12 +138,13 @@ impl Line {
 
     fn copy_all(&self, way: &mut Way) -> io::Result<()> {
         let mut buffer = [0; 1 << 14];
+        let mut cutter = self.state().pieces.cutter(way.id, way.direction);
         loop {
             let outcome = way.from.read(&mut buffer);
             self.wait(way.id, way.direction);
             match outcome? {
                 0 => return Ok(()),
-                len => way.to.write_all(&buffer[..len])?,
+                len => cutter.write_all(&mut way.to, &buffer[..len])?,
             }
         }
     }

@@ -40,6 +40,7 @@ mod java;
 mod line;
 mod mode;
 mod nodes;
+mod pieces;
 mod plan;
 mod ports;
 mod process;
@@ -51,6 +52,7 @@ mod wire;
 
 pub use builder::Builder;
 pub use mode::Mode;
+pub use pieces::Pieces;
 pub use proxy::{Direction, Proxy};
 pub use quorum::Ensemble;
 pub use server::Server;

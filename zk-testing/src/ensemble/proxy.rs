@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::line::Line;
+use super::pieces::Pieces;
 use super::ports::{free_port, loopback};
 
 /// How often a listener tries for its port when another process got hold of it first.
@@ -101,6 +102,11 @@ impl Proxy {
             *listening = Some(Listening::start(self.address, &self.line)?);
         }
         Ok(())
+    }
+
+    /// Passes what it reads on in such pieces, on all connections that will be.
+    pub fn set_pieces(&self, pieces: Pieces) {
+        self.line.set_pieces(pieces);
     }
 
     fn listening(&self) -> MutexGuard<'_, Option<Listening>> {

@@ -21,6 +21,17 @@
 //!
 //! It is a test double: **it keeps nothing on disk**, it is alone, and what it serves is gone with it. Production is a
 //! ZooKeeper ensemble.
+//!
+//! # What it carries
+//!
+//! Measured by `cargo run --release -p zk-testing --example measure` in November 2026, on two virtual processors of which the
+//! client had one, over the loopback interface:
+//!
+//! | | time | memory of the process |
+//! |---|---|---|
+//! | 10,000 idle sessions, each with a connection | 0.8 s | 7 MiB, 780 bytes each, not counting the kernel's |
+//! | 1,000,000 nodes of 10 bytes, 1,000 to a parent | 2.4 s | 300 MiB, 310 bytes each |
+//! | pipelined `getData` of those nodes, with those sessions | 2,600,000 a second | |
 
 mod builder;
 mod hooks;

@@ -16,6 +16,7 @@ use super::super::{
 };
 use crate::{
     Instant, SessionId,
+    broken::broken,
     client::{Background, Call, Error, Watcher},
     code::ErrorCode,
     record::Stat,
@@ -101,6 +102,11 @@ impl Held {
 
     /// Returns the number that tells this holder from every earlier one.
     pub fn fencing_token(&self) -> FencingToken {
+        if broken!("lock: counts with the number of its node") {
+            return FencingToken(
+                self.path().rsplit(|c: char| !c.is_ascii_digit()).next().map_or(0, |end| end.parse().unwrap_or(0)),
+            );
+        }
         FencingToken(u64::try_from(self.own().created().0).unwrap_or(0))
     }
 
@@ -132,6 +138,9 @@ impl Held {
     ///
     /// When it is not, it fails with [`NoNode`](ErrorCode::NoNode) for the first operation, or with [`Error::SessionChanged`].
     pub fn transaction(&self) -> Call<'_, Multi<'_>, Vec<OpResult>> {
+        if broken!("lock: writes what it guards without asking whether it is held") {
+            return self.own().client().multi();
+        }
         self.own().client().multi().op(self.check()).pin(self.session())
     }
 

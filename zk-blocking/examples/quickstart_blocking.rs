@@ -1,0 +1,112 @@
+//! A tour of the client in one program: nodes, versions, watches, a multi; and threads, which share it.
+//!
+//! ```text
+//! cargo run -q -p zk-blocking --example quickstart_blocking                              # on a server in memory
+//! ZK_SERVERS=localhost:2181 cargo run -q -p zk-blocking --example quickstart_blocking    # on yours
+//! ```
+
+use std::{env, process::ExitCode, thread, time::Duration};
+
+use zk_blocking::{AddWatchMode, Client, CreateMode, Error, ErrorCode, State, Wait, WaitForEvents, request::Create2};
+use zk_testing::TestServer;
+
+fn main() -> ExitCode {
+    let outcome = match env::var("ZK_SERVERS") {
+        Ok(servers) => run(&servers),
+        Err(_) => {
+            let server = TestServer::start().expect("a port of the loopback interface is free");
+            println!("server        in memory, on {} (set ZK_SERVERS to use yours)", server.connect_string());
+            run(&server.connect_string())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(servers: &str) -> Result<(), Error> {
+    let client = zk_blocking::builder(servers)?.connect_timeout(Duration::from_secs(10)).connect().wait()?;
+    if let (Some(server), State::Connected { session, timeout, .. }) = (client.server(), client.state()) {
+        println!("connected     {server}, session {session}, timeout {timeout:?}");
+    }
+
+    // A node of our own to work below, and a client for which it is the root. The server appends a number to the name, so
+    // that two of these programs do not meet.
+    let (base, _) = client.create("/quickstart-", b"").sequential().wait()?;
+    println!("created       {base}");
+    let outcome = tour(&client.chroot(&base)?);
+
+    clean_up(&client, &base)?;
+    client.close().wait();
+    println!("closed        and nothing is left behind");
+    outcome
+}
+
+fn tour(client: &Client) -> Result<(), Error> {
+    // A persistent watch hears of everything below the root, until it is dropped.
+    let mut tree = client.add_watch("/", AddWatchMode::PersistentRecursive).wait()?;
+
+    // Writing with a version: the second writer is too late, and learns it.
+    let (path, stat) = client.create("/greeting", b"hello").wait()?;
+    println!("created       {path} at version {}", stat.version);
+    let stat = client.set_data("/greeting", b"hello, world").version(stat.version).wait()?;
+    println!("written       {path}, now version {}", stat.version);
+    match client.set_data("/greeting", b"too late").version(0).wait() {
+        Err(error) if error.code() == Some(ErrorCode::BadVersion) => println!("conflict      {error}"),
+        other => println!("no conflict?  {other:?}"),
+    }
+
+    // Reading, with a watch that fires once. The session belongs to us: its ephemeral nodes go when it goes.
+    let (data, stat, mut watcher) = client.get_data("/greeting").watch().wait()?;
+    println!("read          {:?}, {} bytes", String::from_utf8_lossy(&data), stat.data_length);
+    let (member, _) = client.create("/member-", b"").ephemeral().sequential().wait()?;
+    println!("joined        {member}");
+
+    // All or nothing. A failure says which operation was to blame.
+    let done = client
+        .multi()
+        .check("/greeting", 1)
+        .set_data("/greeting", b"changed by a multi", None)
+        .create_with(Create2::new("/jobs", b"").mode(CreateMode::Container))
+        .create("/jobs/one", b"")
+        .wait()?;
+    println!("multi         {} operations as one", done.len());
+    let failed = client.multi().create("/jobs/two", b"").delete("/nowhere", None).wait();
+    println!("multi         {}", failed.expect_err("there is no /nowhere"));
+    println!("one-shot      {:?}", watcher.changed().wait()?.kind);
+
+    // Requests that are sent before the first is waited for share their way to the server and back.
+    let pending = ["/jobs/three", "/jobs/four"].map(|path| client.create(path, b"").send());
+    for created in pending {
+        created.wait()?;
+    }
+    // Threads share the client, too.
+    let other = client.clone();
+    let five = thread::spawn(move || other.create("/jobs/five", b"").timeout(Duration::from_secs(5)).wait());
+    println!("elsewhere     {}", five.join().expect("the thread does not panic")?.0);
+    let (children, _) = client.get_children("/jobs").wait()?;
+    println!("children      {}", children.to_sorted().join(" "));
+
+    // An event comes before the reply to whatever is asked later, so by now all of them are there.
+    for event in tree.events() {
+        let event = event?;
+        println!("watched       {:?} {}", event.kind, event.path);
+        if event.path == "/jobs/five" {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the node and all below it, children first.
+fn clean_up(client: &Client, base: &str) -> Result<(), Error> {
+    let (children, _) = client.get_children(base).wait()?;
+    for child in &children {
+        clean_up(client, &format!("{base}/{child}"))?;
+    }
+    client.delete(base).wait()
+}

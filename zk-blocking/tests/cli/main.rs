@@ -1,0 +1,12 @@
+//! `zk` from the outside: what it prints, what it says on standard error, and its exit codes.
+
+mod access;
+mod admin;
+mod errors;
+mod events;
+mod holding;
+mod nodes;
+mod shells;
+mod support;
+mod transactions;
+mod trees;

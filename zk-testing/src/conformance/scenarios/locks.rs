@@ -1,0 +1,194 @@
+//! Locks.
+
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use zk_proto::{
+    client::Error,
+    code::ErrorCode,
+    recipes::{Lock, LockLayout, Loss, Tenure, revoke},
+    session::State,
+};
+
+use crate::conformance::{Ground, code, is_suspended, reach, soon};
+
+fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+pub async fn a_lock_is_had_by_one_at_a_time_in_order_of_arrival(ground: Ground) {
+    let watcher = ground.client().await;
+    let lock = Lock::new(&watcher, "/locks/one").unwrap();
+    let first = soon(lock.acquire()).await.unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..4 {
+        let client = ground.client().await;
+        let newcomer = Lock::new(&client, "/locks/one").unwrap().data(format!("{number}").as_bytes());
+        waiting.push(ground.spawn(async move { newcomer.acquire().await.unwrap() }));
+        // Until it is in line, nobody else gets in.
+        while soon(lock.contenders()).await.unwrap().len() < number + 2 {}
+    }
+    let line = lock.contenders().await.unwrap();
+    assert!(first.path().ends_with(&line[0]), "{} is the first of {line:?}", first.path());
+
+    let mut tokens = vec![first.fencing_token()];
+    soon(first.release()).await.unwrap();
+    for (turn, waiting) in waiting.into_iter().enumerate() {
+        let held = soon(waiting).await;
+        assert!(held.path().ends_with(&line[turn + 1]), "{} is number {} of {line:?}", held.path(), turn + 1);
+        assert_eq!(lock.contenders().await.unwrap(), line[turn + 1..]);
+        tokens.push(held.fencing_token());
+        soon(held.release()).await.unwrap();
+    }
+    assert!(tokens.is_sorted() && tokens[0] < tokens[4], "{tokens:?}");
+    assert_eq!(lock.contenders().await.unwrap(), [""; 0]);
+}
+
+pub async fn a_lock_is_tried_without_getting_in_line(ground: Ground) {
+    let (one, two) = (ground.client().await, ground.client().await);
+    let (lock, other) = (Lock::new(&one, "/locks/try").unwrap(), Lock::new(&two, "/locks/try").unwrap());
+    assert_eq!(other.contenders().await.unwrap(), [""; 0], "there is not even a node");
+
+    let held = soon(lock.try_acquire()).await.unwrap().expect("nobody has it");
+    assert!(soon(other.try_acquire()).await.unwrap().is_none());
+    assert!(soon(other.acquire_timeout(Duration::from_millis(50))).await.unwrap().is_none());
+    assert!(soon(lock.try_acquire()).await.unwrap().is_none(), "it is not reentrant");
+    let created = one.get_children("/locks/try").await.unwrap().1.cversion;
+    assert!(soon(other.try_acquire()).await.unwrap().is_none());
+    assert_eq!(one.get_children("/locks/try").await.unwrap().1.cversion, created, "who only tries writes nothing");
+
+    drop(held);
+    // Behind a drop the node goes in the background.
+    let again = soon(other.acquire()).await.unwrap();
+    assert_eq!(other.contenders().await.unwrap().len(), 1);
+    soon(again.release()).await.unwrap();
+}
+
+pub async fn who_gives_up_waiting_leaves_no_place_behind(ground: Ground) {
+    let (one, two) = (ground.client().await, ground.client().await);
+    let (lock, other) = (Lock::new(&one, "/locks/give-up").unwrap(), Lock::new(&two, "/locks/give-up").unwrap());
+    let held = soon(lock.acquire()).await.unwrap();
+
+    {
+        let mut waiting = pin!(other.acquire());
+        // It has got in line, or is about to; either way it is dropped here.
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        soon(two.sync("/")).await.unwrap();
+        assert!(poll_once(waiting.as_mut()).is_pending());
+    }
+    soon(held.release()).await.unwrap();
+
+    let last = soon(Lock::new(&one, "/locks/give-up").unwrap().acquire()).await.unwrap();
+    assert_eq!(lock.contenders().await.unwrap().len(), 1);
+    soon(last.release()).await.unwrap();
+}
+
+pub async fn what_a_holder_writes_is_refused_when_he_holds_no_more(ground: Ground) {
+    let (one, two) = (ground.client().await, ground.client().await);
+    one.create("/guarded", b"").await.unwrap();
+    let lock = Lock::new(&one, "/locks/guard").unwrap();
+    let held = soon(lock.acquire()).await.unwrap();
+
+    held.transaction().set_data("/guarded", b"mine", None).await.unwrap();
+    assert_eq!(held.tenure(), Tenure::Held);
+    let path = held.path().to_string();
+    two.delete(&path).await.unwrap();
+
+    let refused = held.transaction().set_data("/guarded", b"not mine", None).await;
+    assert_eq!(code(refused), ErrorCode::NoNode);
+    assert_eq!(one.get_data("/guarded").await.unwrap().0, "mine");
+    assert_eq!(soon(held.lost()).await, Loss::Removed);
+    assert_eq!((held.tenure(), held.valid_until()), (Tenure::Lost(Loss::Removed), None));
+    soon(held.release()).await.unwrap();
+}
+
+pub async fn a_holder_is_asked_to_give_up_and_may_do_so(ground: Ground) {
+    let (one, two) = (ground.client().await, ground.client().await);
+    let (lock, other) = (Lock::new(&one, "/locks/ask").unwrap(), Lock::new(&two, "/locks/ask").unwrap());
+    let held = soon(lock.acquire()).await.unwrap();
+    let wanting = ground.spawn(async move { other.acquire().await.unwrap() });
+    assert!(poll_once(held.revoked()).is_pending());
+
+    revoke(&two, held.path()).await.unwrap();
+    soon(held.revoked()).await;
+    assert_eq!(held.tenure(), Tenure::Held, "it is up to him");
+    soon(held.release()).await.unwrap();
+
+    soon(soon(wanting).await.release()).await.unwrap();
+}
+
+pub async fn a_lock_is_in_doubt_without_a_link_and_held_after_all(ground: Ground) {
+    let line = ground.line();
+    let client = ground.connect(&line.through).await;
+    let held = soon(Lock::new(&client, "/locks/doubt").unwrap().acquire()).await.unwrap();
+    let certain = held.valid_until().expect("it is held");
+
+    line.sever();
+    let doubt = soon(held.changed(Tenure::Held)).await;
+    let Tenure::InDoubt { valid_until } = doubt else { panic!("{doubt:?}") };
+    assert!(valid_until >= certain);
+    line.mend();
+
+    assert_eq!(soon(held.changed(doubt)).await, Tenure::Held);
+    soon(held.release()).await.unwrap();
+}
+
+pub async fn a_lock_is_lost_with_its_session(ground: Ground) {
+    let line = ground.line();
+    let client = ground.connect(&line.through).await;
+    let held = soon(Lock::new(&client, "/locks/lost").unwrap().acquire()).await.unwrap();
+    let mut states = client.states();
+
+    line.expire(&client).await;
+    reach(&mut states, is_suspended).await;
+    line.mend();
+
+    assert_eq!(soon(held.lost()).await, Loss::SessionOver);
+    reach(&mut states, |state| matches!(state, State::Connected { resumed: false, .. })).await;
+    let refused = held.transaction().delete("/locks", None).await;
+    assert_eq!(refused.unwrap_err(), Error::SessionChanged);
+    soon(held.release()).await.unwrap();
+    assert!(soon(Lock::new(&client, "/locks/lost").unwrap().try_acquire()).await.unwrap().is_some());
+}
+
+pub async fn who_waits_when_the_session_ends_goes_to_the_end_of_the_line_or_stays(ground: Ground) {
+    let line = ground.line();
+    let holder = ground.client().await;
+    let client = ground.connect(&line.through).await;
+    let held = soon(Lock::new(&holder, "/locks/requeue").unwrap().acquire()).await.unwrap();
+    let lock = Lock::new(&client, "/locks/requeue").unwrap();
+    let (patient, proud) = (lock.clone(), lock.clone().stay_in_session());
+    let patient = ground.spawn(async move { patient.acquire().await });
+    let proud = ground.spawn(async move { proud.acquire().await });
+    while soon(lock.contenders()).await.unwrap().len() < 3 {}
+
+    line.expire(&client).await;
+    let outsider = soon(Lock::new(&holder, "/locks/requeue").unwrap().contenders()).await.unwrap();
+    assert_eq!(outsider.len(), 1, "both places went with the session: {outsider:?}");
+    line.mend();
+
+    assert_eq!(soon(proud).await.unwrap_err(), Error::SessionChanged);
+    soon(held.release()).await.unwrap();
+    soon(soon(patient).await.unwrap().release()).await.unwrap();
+}
+
+pub async fn names_of_every_layout_wait_for_each_other(ground: Ground) {
+    let client = ground.client().await;
+    let mut held = Some(soon(Lock::new(&client, "/locks/names").unwrap().acquire()).await.unwrap());
+    for layout in [LockLayout::Kazoo, LockLayout::GoZookeeper, LockLayout::Curator] {
+        let lock = Lock::new(&client, "/locks/names").unwrap().layout(layout);
+        let waiting = ground.spawn({
+            let lock = lock.clone();
+            async move { lock.acquire().await.unwrap() }
+        });
+        while soon(lock.contenders()).await.unwrap().len() < 2 {}
+        assert!(!waiting.is_finished(), "{layout:?}");
+        soon(held.take().expect("one is held").release()).await.unwrap();
+        held = Some(soon(waiting).await);
+    }
+    soon(held.expect("the last one").release()).await.unwrap();
+}

@@ -1,0 +1,77 @@
+//! Things that clients meet seldom: operations that no server knows, and SASL.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zk_proto::{
+    Server,
+    code::OpCode,
+    request::{InvalidRequest, Request},
+    sasl::{Factory, Mechanism, SaslFailure, Step},
+    wire::{DecodeError, Decoder, Encoder},
+};
+
+/// An operation that no server knows: it answers at once, ahead of others, and hangs up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unknown;
+
+impl Request for Unknown {
+    type Reply = ();
+
+    fn op(&self) -> OpCode {
+        OpCode::from(4_242)
+    }
+
+    fn validate(&self) -> Result<(), InvalidRequest> {
+        Ok(())
+    }
+
+    fn encode(&self, _out: &mut Encoder<'_>) {}
+
+    fn decode(_body: &mut Decoder) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// How a SASL exchange with a server that does not do SASL goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sasl {
+    /// The client does not care about the answer.
+    OneWay,
+    /// As `OneWay`, but it takes the application to make the token.
+    PutOff,
+    /// It does care.
+    Strict,
+    /// The mechanism gives up.
+    Fails,
+}
+
+impl Factory for Sasl {
+    fn start(&self, _server: &Server, _nonce: [u8; 16]) -> Box<dyn Mechanism> {
+        Box::new(Exchange { sasl: *self, steps: 0 })
+    }
+}
+
+impl Sasl {
+    pub(super) fn factory(self) -> Arc<dyn Factory> {
+        Arc::new(self)
+    }
+}
+
+struct Exchange {
+    sasl: Sasl,
+    steps: u32,
+}
+
+impl Mechanism for Exchange {
+    fn step(&mut self, _token: Option<Bytes>) -> Step {
+        self.steps += 1;
+        match (self.sasl, self.steps) {
+            (Sasl::OneWay, _) => Step::SendLast("token".into()),
+            (Sasl::PutOff, 1) => Step::Deferred,
+            (Sasl::PutOff, _) => Step::Done,
+            (Sasl::Strict, _) => Step::Send("token".into()),
+            (Sasl::Fails, _) => Step::Fail(SaslFailure("no ticket".to_owned())),
+        }
+    }
+}
