@@ -95,7 +95,9 @@ impl Application for Contest {
             let Some(index) = LOCKS.iter().position(|(_, guarded)| *guarded == &*change.path) else { continue };
             let state = truth.node_at(&change.path, change.zxid);
             let data = state.and_then(|state| state.data.as_ref()).filter(|data| !data.is_empty());
-            let Some(token) = data.and_then(|data| std::str::from_utf8(data).ok()?.parse::<u64>().ok()) else { continue };
+            let Some(token) = data.and_then(|data| std::str::from_utf8(data).ok()?.parse::<u64>().ok()) else {
+                continue;
+            };
             if token < self.tokens[index] {
                 let what = format!("holder {token} writes {} after holder {}", change.path, self.tokens[index]);
                 return Err(Violation::new("fencing", what));
