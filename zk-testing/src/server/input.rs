@@ -86,6 +86,10 @@ impl Server {
     }
 
     pub(super) fn serve_known(&mut self, slot: Slot, session: SessionId, xid: i32, op: OpCode, body: Bytes) {
+        let is_spared = matches!(op, OpCode::Ping | OpCode::CloseSession);
+        if !is_spared && takes(&mut self.throttled, op) {
+            return self.reply(slot, xid, op, self.zxid, ErrorCode::ThrottledOp, &Answer::Nothing);
+        }
         let outcome = match op {
             OpCode::Ping => {
                 return self.reply(slot, PING_XID, op, self.zxid, ErrorCode::Ok, &Answer::Nothing);
@@ -144,7 +148,7 @@ impl Server {
         }
         let zxid = self.zxid;
         let reply = Reply { xid, op, zxid, err, answer: &answer };
-        if !swallows(&mut self.swallowed, op) {
+        if !takes(&mut self.swallowed, op) {
             reply.send(slot, self.now.as_nanos() / 1_000_000, self.options.output_limit_bytes, &mut self.connections);
             self.statistics.sent += 1;
         }
@@ -158,7 +162,7 @@ impl Server {
     }
 
     fn reply(&mut self, slot: Slot, xid: i32, op: OpCode, zxid: Zxid, err: ErrorCode, answer: &Answer<'_>) {
-        if !swallows(&mut self.swallowed, op) {
+        if !takes(&mut self.swallowed, op) {
             let reply = Reply { xid, op, zxid, err, answer };
             reply.send(slot, self.now_ms(), self.options.output_limit_bytes, &mut self.connections);
             self.statistics.sent += 1;
@@ -237,12 +241,12 @@ impl Reply<'_> {
     }
 }
 
-/// Returns whether the reply to this operation is to be lost, once.
-fn swallows(swallowed: &mut Vec<OpCode>, op: OpCode) -> bool {
-    match swallowed.iter().position(|other| *other == op) {
+/// Takes an operation off a list of those that something is to happen to once. Returns whether it stood there.
+fn takes(list: &mut Vec<OpCode>, op: OpCode) -> bool {
+    match list.iter().position(|other| *other == op) {
         None => false,
         Some(position) => {
-            swallowed.remove(position);
+            list.remove(position);
             true
         }
     }
@@ -392,6 +396,21 @@ mod tests {
         assert_eq!(bench.exchange(connection, OpCode::Create, &create("/a", CreateMode::Persistent)), []);
 
         assert_eq!(bench.create(connection, "/a", CreateMode::Persistent), ErrorCode::NodeExists);
+    }
+
+    #[test]
+    fn a_throttled_request_is_answered_so_once_and_neither_carried_out_nor_counted() {
+        let mut bench = Bench::new();
+        let connection = bench.connect();
+        bench.server.throttle_request(OpCode::Create);
+        bench.server.throttle_request(OpCode::Ping);
+        let before = bench.server.zxid();
+
+        assert_eq!(bench.create(connection, "/a", CreateMode::Persistent), ErrorCode::ThrottledOp);
+        assert_eq!((bench.server.zxid(), bench.server.node("/a")), (before, None));
+
+        assert_eq!(bench.create(connection, "/a", CreateMode::Persistent), ErrorCode::Ok);
+        assert_eq!(bench.ask(connection, OpCode::Ping).header.err, ErrorCode::Ok, "pings are never throttled");
     }
 
     #[test]

@@ -189,6 +189,12 @@ impl Server {
         self.swallowed.push(op);
     }
 
+    /// Refuses the next request of this operation, with `ThrottledOp`, as a real server does whose requests waited too long
+    /// with `throttled_op_wait_time` set. Several calls add up; `ping` and `closeSession` are never refused.
+    pub fn throttle_request(&mut self, op: OpCode) {
+        self.throttled.push(op);
+    }
+
     /// Sets from where a node counts the sequential children to come. Returns whether there is such a node.
     ///
     /// The counter is the number of children that the node ever had, from which the `cversion` follows that clients see.

@@ -120,6 +120,8 @@ pub struct Server {
     statistics: Statistics,
     /// Operations whose next reply is to be lost.
     swallowed: Vec<OpCode>,
+    /// Operations whose next request is to be refused as one that waited too long.
+    throttled: Vec<OpCode>,
     /// What a server needs that is not alone.
     replica: Option<Box<Replica>>,
 }
@@ -139,6 +141,7 @@ impl Server {
             shuffle: Shuffle::new(options.order, seed),
             statistics: Statistics::default(),
             swallowed: Vec::new(),
+            throttled: Vec::new(),
             replica: None,
             options,
         };

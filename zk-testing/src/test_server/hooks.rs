@@ -99,6 +99,12 @@ impl TestServer {
         self.meddle(|world| world.server.swallow_reply(op));
     }
 
+    /// Refuses the next request of this operation, by whichever client, with `ThrottledOp`: it is not carried out, as on a
+    /// real server under a load that it throttles. Several calls add up; `ping` and `closeSession` are never refused.
+    pub fn throttle_request(&self, op: OpCode) {
+        self.meddle(|world| world.server.throttle_request(op));
+    }
+
     /// Returns how many requests came in of each operation.
     pub fn requests(&self) -> BTreeMap<OpCode, u64> {
         self.meddle(|world| world.server.requests())
