@@ -16,7 +16,7 @@ use zk_testing::sim::{Config, Locking, Mixed, Workload, run};
 const SEEDS: u64 = 2_000;
 
 /// What no application can see: the client hands on all that a read has brought at once, so whoever finds the reply finds the
-/// event too, in whichever order the session has told them.
+/// event too, in whichever order the session has told them. The tests of the session notice it.
 const INVISIBLE: &[&str] = &["tells a reply before the event that comes first"];
 
 /// What came of a mistake.

@@ -286,6 +286,10 @@ impl<T, W: Clone> Session<T, W> {
     /// [margin](Config::validity_margin). Whoever holds something on the strength of this session, a lock for instance, must
     /// stop by then. It is only as good as the clock: Linux's monotonic clock, for one, stands still while the system is
     /// suspended, and the server's does not.
+    ///
+    /// And it rests on the word of whichever server answers. A follower that is cut off from its leader answers heartbeats for a
+    /// while, and one that passes on a sign of life too late, after a client was silent for nearly its timeout, does not know that the
+    /// leader has decided already; the [margin](Config::validity_margin) says what it takes to be safe against the first.
     pub fn valid_until(&self) -> Option<Instant> {
         let timeout = self.identity.as_ref()?.timeout;
         if matches!(self.phase, Phase::Ended(_)) {

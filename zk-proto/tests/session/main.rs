@@ -8,6 +8,8 @@ mod heartbeat;
 mod hostile;
 mod hosts;
 mod links;
+#[cfg(zk_broken)]
+mod mistakes;
 mod mixed_watches;
 mod read_only;
 mod rejected;

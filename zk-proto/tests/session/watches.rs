@@ -120,7 +120,7 @@ fn everyone_who_watches_a_node_hears_of_one_event() {
 }
 
 #[test]
-fn an_event_comes_before_the_reply_that_shows_the_change() {
+pub(crate) fn an_event_comes_before_the_reply_that_shows_the_change() {
     let mut pair = Pair::connected();
     confirmed(&mut pair, &GetData::new("/a"));
     pair.submit(&GetData::new("/a"), 'b');
