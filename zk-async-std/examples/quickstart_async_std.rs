@@ -1,4 +1,4 @@
-//! A tour of the client in one program: nodes, versions, watches, a multi.
+//! A tour of the client in one program: nodes, versions, watches, a multi, a lock.
 //!
 //! ```text
 //! cargo run -q -p zk-async-std --example quickstart_async_std                              # on a server in memory
@@ -8,7 +8,7 @@
 use std::{env, process::ExitCode, time::Duration};
 
 use async_std::task::block_on;
-use zk_async_std::{AddWatchMode, Client, CreateMode, Error, ErrorCode, State, request::Create2};
+use zk_async_std::{AddWatchMode, Client, CreateMode, Error, ErrorCode, State, recipes::Lock, request::Create2};
 use zk_testing::TestServer;
 
 fn main() -> ExitCode {
@@ -95,6 +95,14 @@ async fn tour(client: &Client) -> Result<(), Error> {
             break;
         }
     }
+
+    // One holder at a time, whichever process asks. .await?hat is written in its transaction is refused once it holds no more.
+    let lock = Lock::new(client, "/locks/report")?;
+    let held = lock.acquire().await?;
+    held.transaction().set_data("/greeting", b"written by the holder", None).await?;
+    println!("locked        {} with fencing token {}", lock.path(), held.fencing_token());
+    println!("locked        another one gets {:?}", lock.try_acquire().await?.map(|held| held.fencing_token()));
+    held.release().await?;
     Ok(())
 }
 

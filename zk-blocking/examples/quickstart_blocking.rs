@@ -1,4 +1,4 @@
-//! A tour of the client in one program: nodes, versions, watches, a multi; and threads, which share it.
+//! A tour of the client in one program: nodes, versions, watches, a multi, a lock; and threads, which share it.
 //!
 //! ```text
 //! cargo run -q -p zk-blocking --example quickstart_blocking                              # on a server in memory
@@ -7,7 +7,9 @@
 
 use std::{env, process::ExitCode, thread, time::Duration};
 
-use zk_blocking::{AddWatchMode, Client, CreateMode, Error, ErrorCode, State, Wait, WaitForEvents, request::Create2};
+use zk_blocking::{
+    AddWatchMode, Client, CreateMode, Error, ErrorCode, State, Wait, WaitForEvents, recipes::Lock, request::Create2,
+};
 use zk_testing::TestServer;
 
 fn main() -> ExitCode {
@@ -99,6 +101,14 @@ fn tour(client: &Client) -> Result<(), Error> {
             break;
         }
     }
+
+    // One holder at a time, whichever process asks. .wait()?hat is written in its transaction is refused once it holds no more.
+    let lock = Lock::new(client, "/locks/report")?;
+    let held = lock.acquire().wait()?;
+    held.transaction().set_data("/greeting", b"written by the holder", None).wait()?;
+    println!("locked        {} with fencing token {}", lock.path(), held.fencing_token());
+    println!("locked        another one gets {:?}", lock.try_acquire().wait()?.map(|held| held.fencing_token()));
+    held.release().wait()?;
     Ok(())
 }
 
