@@ -10,7 +10,7 @@ fn every_snippet_of_a_page_is_in_its_example() {
         ("own-executor", &["toy_executor/count.rs", "toy_executor/executor.rs", "toy_executor/io.rs"]),
         ("runtime", &["smol_io.rs"]),
     ] {
-        let examples: Vec<_> = examples.iter().map(|name| lines(&read("examples", name))).collect();
+        let examples: Vec<_> = examples.iter().map(|name| lines(&read("../zk-proto/examples", name))).collect();
         let snippets = snippets(&read("../docs/embedding", &format!("{page}.md")));
 
         assert!(snippets.len() >= 2, "{page} shows code");

@@ -1,16 +1,16 @@
 //! The examples of loops that drive a session, put to the test on a server in memory.
-#![cfg(all(unix, feature = "client"))]
+#![cfg(unix)]
 
-#[path = "../../examples/mio_loop/main.rs"]
+#[path = "../../../zk-proto/examples/mio_loop/main.rs"]
 #[expect(dead_code, reason = "the tests call what its `main` calls")]
 mod mio_loop;
-#[path = "../../examples/one_thread.rs"]
+#[path = "../../../zk-proto/examples/one_thread.rs"]
 #[expect(dead_code, reason = "the tests call what its `main` calls")]
 mod one_thread;
-#[path = "../../examples/smol_io.rs"]
+#[path = "../../../zk-proto/examples/smol_io.rs"]
 #[expect(dead_code, reason = "the tests call what its `main` calls")]
 mod smol_io;
-#[path = "../../examples/toy_executor/main.rs"]
+#[path = "../../../zk-proto/examples/toy_executor/main.rs"]
 #[expect(dead_code, reason = "the tests call what its `main` calls")]
 mod toy_executor;
 
