@@ -26,12 +26,15 @@ use std::{
 };
 
 use mio::{Events, Poll, Token};
-use zk_proto::{client::Driver, session::End};
+use zk_proto::{
+    client::{Driver, drive},
+    session::End,
+};
 
 use crate::{
     calls::{self, Calls},
-    link::Link,
-    reactor::Reactor,
+    link::{Driving, Link},
+    reactor::{MioIo, Reactor},
     socket::{Loan, PATIENCE},
     wait::Parker,
 };
@@ -110,10 +113,18 @@ enum Next<T> {
 impl Engine {
     /// Starts the thread of a client.
     pub(crate) fn start(driver: Driver) -> io::Result<()> {
+        let unanswered = Box::new(driver.unanswered());
+        Self::start_driving(unanswered, |io| Box::pin(drive(driver, io)))
+    }
+
+    /// Starts the thread of what drives on an `Io`.
+    pub(crate) fn start_driving(
+        unanswered: Box<dyn Fn() -> usize + Send + Sync>,
+        drive: impl FnOnce(MioIo) -> Driving,
+    ) -> io::Result<()> {
         let poll = Poll::new()?;
         let alarm = Arc::new(Alarm { poll: mio::Waker::new(poll.registry(), WAKER)?, engine: OnceLock::new() });
-        let unanswered = Box::new(driver.unanswered());
-        let link = Link::new(driver, poll.registry(), SOCKETS, Waker::from(alarm.clone()))?;
+        let link = Link::driven_by(poll.registry(), SOCKETS, Waker::from(alarm.clone()), drive)?;
         let engine = Arc::new(Self {
             reactor: link.reactor().clone(),
             link: Mutex::new(link),

@@ -34,6 +34,8 @@
 #[cfg(not(unix))]
 compile_error!("zk-blocking is for Unix; elsewhere, use zk-tokio or zk-async-std");
 
+#[cfg(test)]
+mod by_name;
 mod calls;
 mod engine;
 mod link;

@@ -60,10 +60,13 @@ use crate::reactor::{MioIo, Reactor};
 /// Dropping it ends its clients, without closing the session on the server.
 pub struct Link {
     reactor: Arc<Reactor>,
-    driving: Option<Pin<Box<dyn Future<Output = End> + Send>>>,
+    driving: Option<Driving>,
     waker: Waker,
     end: Option<End>,
 }
+
+/// A driver that is driven.
+pub(crate) type Driving = Pin<Box<dyn Future<Output = End> + Send>>;
 
 impl Link {
     /// Makes one that registers its sockets under `tokens`, which nobody else may use. It has one connection, and while it dials, one
@@ -76,9 +79,19 @@ impl Link {
     ///
     /// When the registry cannot be cloned, for lack of file descriptors.
     pub fn new(driver: Driver, registry: &Registry, tokens: Range<usize>, waker: Waker) -> io::Result<Self> {
+        Self::driven_by(registry, tokens, waker, |io| Box::pin(drive(driver, io)))
+    }
+
+    /// Makes one of what drives on an `Io`.
+    pub(crate) fn driven_by(
+        registry: &Registry,
+        tokens: Range<usize>,
+        waker: Waker,
+        drive: impl FnOnce(MioIo) -> Driving,
+    ) -> io::Result<Self> {
         let reactor = Reactor::new(registry.try_clone()?, tokens);
         let io = MioIo { reactor: reactor.clone(), waker: waker.clone() };
-        Ok(Self { reactor, driving: Some(Box::pin(drive(driver, io))), waker, end: None })
+        Ok(Self { reactor, driving: Some(drive(io)), waker, end: None })
     }
 
     /// Takes an event, and returns whether it was one of this link's: its token is among those given.
