@@ -27,7 +27,7 @@ pub(crate) use broken;
 #[cfg(zk_broken)]
 pub(crate) use switch::is_set;
 #[cfg(zk_broken)]
-pub use switch::{LOCK_VARIANTS, VARIANTS, set, was_reached};
+pub use switch::{RECIPE_VARIANTS, VARIANTS, set, was_reached};
 
 #[cfg(zk_broken)]
 mod switch {
@@ -61,14 +61,17 @@ mod switch {
         "tells a reply before the event that comes first",
     ];
 
-    /// Those of the lock.
-    pub const LOCK_VARIANTS: &[&str] = &[
-        "lock: counts with the number of its node",
-        "lock: does not look for a node whose reply was lost",
-        "lock: leaves the node of who gives up",
-        "lock: takes it when the one ahead is gone, without looking again",
-        "lock: writes what it guards without asking whether it is held",
-    ];
+    /// Those of the recipes, by the workload that is to notice them.
+    pub const RECIPE_VARIANTS: &[(&str, &[&str])] = &[(
+        "locks",
+        &[
+            "lock: counts with the number of its node",
+            "lock: does not look for a node whose reply was lost",
+            "lock: leaves the node of who gives up",
+            "lock: takes it when the one ahead is gone, without looking again",
+            "lock: writes what it guards without asking whether it is held",
+        ],
+    )];
 
     std::thread_local! {
         static SET: Cell<Option<&'static str>> = const { Cell::new(None) };
@@ -76,7 +79,7 @@ mod switch {
     }
 
     fn is_listed(variant: &str) -> bool {
-        VARIANTS.contains(&variant) || LOCK_VARIANTS.contains(&variant)
+        VARIANTS.contains(&variant) || RECIPE_VARIANTS.iter().any(|(_, variants)| variants.contains(&variant))
     }
 
     /// Makes one mistake, or none, in this thread from now on.

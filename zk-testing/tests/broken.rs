@@ -9,8 +9,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zk_proto::broken::{LOCK_VARIANTS, VARIANTS, set, was_reached};
-use zk_testing::sim::{Config, Locking, Mixed, Workload, run};
+use zk_proto::broken::{RECIPE_VARIANTS, VARIANTS, set, was_reached};
+use zk_testing::sim::{Config, Mixed, Workload, run, workload};
 
 /// How many seeds it may take at most.
 const SEEDS: u64 = 2_000;
@@ -37,20 +37,26 @@ fn try_out(variant: &'static str, workload: &dyn Workload) -> Outcome {
 
 #[test]
 fn every_mistake_is_caught() {
-    try_all(VARIANTS, &Mixed);
+    let mistakes: Vec<_> = VARIANTS.iter().map(|variant| (*variant, &Mixed as &dyn Workload)).collect();
+    try_all(&mistakes);
 }
 
 #[test]
-fn every_mistake_of_the_lock_is_caught() {
-    try_all(LOCK_VARIANTS, &Locking);
+fn every_mistake_of_the_recipes_is_caught() {
+    let of_workload = |(name, variants): &(&str, &'static [&'static str])| {
+        let workload = workload(name).unwrap_or_else(|| panic!("no workload is called {name}"));
+        variants.iter().map(move |variant| (*variant, workload))
+    };
+    let mistakes: Vec<_> = RECIPE_VARIANTS.iter().flat_map(of_workload).collect();
+    try_all(&mistakes);
 }
 
-fn try_all(variants: &'static [&'static str], workload: &dyn Workload) {
+fn try_all(mistakes: &[(&'static str, &dyn Workload)]) {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut outcomes = Vec::new();
-        while let Some(variant) = variants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = try_out(variant, workload);
+        while let Some((variant, workload)) = mistakes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = try_out(variant, *workload);
             let how = outcome.caught.as_deref().unwrap_or("NOT CAUGHT");
             eprintln!("{variant:?}: {how}{}", if outcome.was_reached { "" } else { ", NEVER MADE" });
             outcomes.push(outcome);
@@ -67,6 +73,6 @@ fn try_all(variants: &'static [&'static str], workload: &dyn Workload) {
         |outcome: &&Outcome| outcome.was_reached && outcome.caught.is_none() == INVISIBLE.contains(&outcome.variant);
     let missed = outcomes.iter().filter(|outcome| !is_as_expected(outcome));
     let missed: Vec<&str> = missed.map(|outcome| outcome.variant).collect();
-    assert_eq!(outcomes.len(), variants.len());
+    assert_eq!(outcomes.len(), mistakes.len());
     assert!(missed.is_empty(), "not as expected within {SEEDS} seeds: {missed:?}");
 }

@@ -9,6 +9,7 @@ use zk_testing::sim::{self, Config, Fault, Faults};
 /// What is printed for `--help`.
 pub(crate) const HELP: &str = "\
 Usage: simulate [--seeds FIRST..END | --seed N] [flags]
+       simulate --list, which prints the names of the workloads
 
   --seeds FIRST..END  the worlds to run (default 0..10000)
   --seed N            one world

@@ -23,6 +23,10 @@ use zk_testing::sim::{self, Config, Coverage, Failure, Workload};
 const ENOUGH_SEEDS: u64 = 2_000;
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).eq(["--list"]) {
+        sim::workloads().for_each(|workload| println!("{}", workload.name()));
+        return ExitCode::SUCCESS;
+    }
     match Args::parse(std::env::args().skip(1)) {
         Ok(Some(args)) => simulate(&args),
         Ok(None) => {

@@ -13,6 +13,7 @@ macro_rules! conformance {
 
             $crate::conformance_on_any_server!(run $adapter, Memory);
             $crate::conformance_in_memory!(run $adapter, Memory);
+            $crate::conformance_of_recipes!(run $adapter, Memory);
         }
 
         mod memory_3_8 {
@@ -40,6 +41,7 @@ macro_rules! conformance {
 
             $crate::conformance_on_any_server!(run $adapter, Real);
             $crate::conformance_on_ensembles!(run $adapter, Real);
+            $crate::conformance_of_recipes!(run $adapter, Real);
         }
 
         mod real_in_random_pieces {
@@ -251,17 +253,6 @@ macro_rules! conformance_on_any_server {
                 a_client_may_be_told_to_end_with_its_session
                 a_client_may_be_told_to_give_up_by_itself
                 a_request_in_flight_at_the_end_is_in_doubt
-            }
-            locks {
-                a_lock_is_had_by_one_at_a_time_in_order_of_arrival
-                a_lock_is_tried_without_getting_in_line
-                who_gives_up_waiting_leaves_no_place_behind
-                what_a_holder_writes_is_refused_when_he_holds_no_more
-                a_holder_is_asked_to_give_up_and_may_do_so
-                a_lock_is_in_doubt_without_a_link_and_held_after_all
-                a_lock_is_lost_with_its_session
-                who_waits_when_the_session_ends_goes_to_the_end_of_the_line_or_stays
-                names_of_every_layout_wait_for_each_other
             }
             outage {
                 a_restarted_server_has_everything_back
@@ -499,7 +490,7 @@ mod tests {
 
     #[test]
     fn no_scenario_is_missing_from_the_lists() {
-        let list = include_str!("list.rs");
+        let list = concat!(include_str!("list.rs"), include_str!("recipe_list.rs"));
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance/scenarios");
         let mut count = 0;
         for entry in fs::read_dir(directory).unwrap() {

@@ -54,6 +54,7 @@ mod line;
 mod list;
 mod own_server;
 pub mod process;
+mod recipe_list;
 #[doc(hidden)]
 pub mod scenarios;
 mod spawned;

@@ -106,10 +106,10 @@ mod dice;
 pub(crate) mod ensemble;
 mod executor;
 mod faults;
-mod locking;
 mod mixed;
 mod names;
 mod net;
+mod recipes;
 mod shrink;
 mod trace;
 mod trouble;
@@ -123,9 +123,9 @@ pub use config::Config;
 pub use coverage::Coverage;
 pub use dice::Dice;
 pub use faults::{Fault, Faults};
-pub use locking::Locking;
 pub use mixed::Mixed;
 pub use names::expected;
+pub use recipes::Locks;
 pub use shrink::shrink;
 pub use trace::Violation;
 pub use truth::{Change, Deed, Life, NodeState, Truth};
@@ -134,10 +134,15 @@ pub use world::{Failure, Report};
 
 use world::World;
 
+/// Returns all workloads.
+pub fn workloads() -> impl Iterator<Item = &'static dyn Workload> {
+    let mixed: &'static dyn Workload = &Mixed;
+    std::iter::once(mixed).chain(recipes::ALL.iter().copied())
+}
+
 /// Returns the workload of that name.
 pub fn workload(name: &str) -> Option<&'static dyn Workload> {
-    const WORKLOADS: [&dyn Workload; 2] = [&Mixed, &Locking];
-    WORKLOADS.into_iter().find(|workload| workload.name() == name)
+    workloads().find(|workload| workload.name() == name)
 }
 
 /// Lets one world run from its beginning to its end.

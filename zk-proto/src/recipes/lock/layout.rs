@@ -2,7 +2,7 @@
 
 use super::super::{
     guid::Guid,
-    line::{Contender, Number},
+    line::{Contender, Names, Number, everybody},
 };
 
 /// The names of the nodes below a lock.
@@ -30,13 +30,14 @@ pub enum LockLayout {
 }
 
 impl LockLayout {
-    /// Returns the beginning of a name, which ends with the number.
-    pub(crate) fn prefix(self, guid: Guid) -> String {
-        match self {
-            Self::Curator => format!("_c_{}-lock-", guid.dashed()),
-            Self::Kazoo => format!("{}__lock__", guid.plain()),
-            Self::GoZookeeper => format!("_c_{}-lock-", guid.plain()),
-        }
+    /// Returns what the nodes are called.
+    pub(crate) fn names(self) -> Names {
+        let prefix: fn(Guid) -> String = match self {
+            Self::Curator => |guid| format!("_c_{}-lock-", guid.dashed()),
+            Self::Kazoo => |guid| format!("{}__lock__", guid.plain()),
+            Self::GoZookeeper => |guid| format!("_c_{}-lock-", guid.plain()),
+        };
+        Names { prefix, contender, is_awaited: everybody }
     }
 }
 

@@ -4,33 +4,15 @@ mod held;
 mod layout;
 
 use core::time::Duration;
-use std::sync::Arc;
 
-use super::{
-    guid::Guid,
-    line::{self, Place},
-    protected::{self, OwnNode, Plan},
-    session::{Trouble, session},
-    together::both,
-};
+use super::line::Line;
 use crate::{
-    SessionId,
-    broken::broken,
     client::{Client, Error},
-    code::ErrorCode,
-    path,
     record::Acl,
-    request::Children,
 };
 
 pub use held::{FencingToken, Held, Loss, Tenure, revoke};
 pub use layout::LockLayout;
-
-use super::janitor::child;
-use layout::contender;
-
-/// How often one's own node may vanish, in the same session, before acquiring gives up: somebody deletes them.
-const PATIENCE: usize = 16;
 
 /// A lock that clients on any machine contend for: one of them holds it at a time, in the order in which they came.
 ///
@@ -75,14 +57,7 @@ const PATIENCE: usize = 16;
 /// The lock's node is made when it is missing, as a container, which the server deletes some time after the last contender. Nothing
 /// else may be put below it: Curator's clients would wait for that.
 #[derive(Clone, Debug)]
-pub struct Lock {
-    client: Client,
-    path: Arc<str>,
-    layout: LockLayout,
-    data: Arc<[u8]>,
-    acl: Option<Arc<[Acl]>>,
-    stays_in_session: bool,
-}
+pub struct Lock(Line);
 
 impl Lock {
     /// Makes a lock of a path. Nothing is sent yet.
@@ -91,57 +66,46 @@ impl Lock {
     ///
     /// [`Error::Invalid`] when the path cannot be one.
     pub fn new(client: &Client, path: &str) -> Result<Self, Error> {
-        path::validate(path)?;
-        Ok(Self {
-            client: client.clone(),
-            path: path.into(),
-            layout: LockLayout::default(),
-            data: Arc::new([]),
-            acl: None,
-            stays_in_session: false,
-        })
+        Line::new(client, path, LockLayout::default().names()).map(Self)
     }
 
     /// Sets how the nodes are named. Default: as Curator does.
     pub fn layout(mut self, layout: LockLayout) -> Self {
-        self.layout = layout;
+        self.0.names = layout.names();
         self
     }
 
     /// Sets what the nodes contain: who contends, for people to read. Default: nothing.
     pub fn data(mut self, data: &[u8]) -> Self {
-        self.data = data.into();
+        self.0.data = data.into();
         self
     }
 
     /// Sets the access control list of the nodes, of the lock's own too if it is made. Default: open to everybody.
     pub fn acl(mut self, acl: &[Acl]) -> Self {
-        self.acl = Some(acl.into());
+        self.0.acl = Some(acl.into());
         self
     }
 
     /// Fails with [`Error::SessionChanged`] when the session expires while waiting, instead of going to the end of the line in
     /// the next one: for those who hold something else on the strength of the session.
     pub fn stay_in_session(mut self) -> Self {
-        self.stays_in_session = true;
+        self.0.stays_in_session = true;
         self
     }
 
     /// Returns the path.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// Waits for the lock.
     ///
     /// # Errors
     ///
-    /// When the client is over, or the server refuses: [`NoAuth`](ErrorCode::NoAuth), for instance.
+    /// When the client is over, or the server refuses: [`NoAuth`](crate::code::ErrorCode::NoAuth), for instance.
     pub async fn acquire(&self) -> Result<Held, Error> {
-        match self.stand(Patience::Endless).await? {
-            Some(held) => Ok(held),
-            None => unreachable!("it is waited for"),
-        }
+        self.0.wait().await.map(Held::new)
     }
 
     /// Takes the lock if nobody has it or waits for it; `None` otherwise.
@@ -150,12 +114,7 @@ impl Lock {
     ///
     /// As [`acquire`](Self::acquire). It does wait for a connection.
     pub async fn try_acquire(&self) -> Result<Option<Held>, Error> {
-        match self.client.get_children(&self.path).resend().await {
-            Ok((names, _)) if names.iter().any(|name| contender(name).is_some()) => return Ok(None),
-            Ok(_) | Err(Error::Server(ErrorCode::NoNode) | Error::Lost) => {}
-            Err(error) => return Err(error),
-        }
-        self.stand(Patience::None).await
+        Ok(self.0.try_now().await?.map(Held::new))
     }
 
     /// Waits for the lock for so long; `None` when it could not be had.
@@ -164,7 +123,7 @@ impl Lock {
     ///
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_timeout(&self, limit: Duration) -> Result<Option<Held>, Error> {
-        match self.client.timeout(limit, self.acquire()).await {
+        match self.0.client.timeout(limit, self.acquire()).await {
             Ok(acquired) => acquired.map(Some),
             Err(Error::TimedOut { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -177,146 +136,6 @@ impl Lock {
     ///
     /// The server's, but none where there is no lock yet.
     pub async fn contenders(&self) -> Result<Vec<String>, Error> {
-        match self.client.get_children(&self.path).await {
-            Ok((names, _)) => {
-                let line = line::in_order(names.iter().filter_map(contender));
-                Ok(line.into_iter().map(|contender| contender.name.to_string()).collect())
-            }
-            Err(Error::Server(ErrorCode::NoNode)) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        self.0.contenders().await
     }
-
-    /// Gets in line, as often as that is needed.
-    async fn stand(&self, patience: Patience) -> Result<Option<Held>, Error> {
-        let mut tries = PATIENCE;
-        loop {
-            let session = session(&self.client).await?;
-            match self.stand_once(session, patience).await {
-                Ok(Stood::Acquired(own)) => return Ok(Some(Held::new(own))),
-                Ok(Stood::Engaged) => return Ok(None),
-                Ok(Stood::Removed) if tries > 0 => tries -= 1,
-                Ok(Stood::Removed) => return Err(Error::Server(ErrorCode::NoNode)),
-                Err(error) if Trouble::of(&error) == Trouble::SessionOver => {
-                    if self.stays_in_session {
-                        return Err(Error::SessionChanged);
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Makes a node in this session, and waits until it is the first.
-    async fn stand_once(&self, session: SessionId, patience: Patience) -> Result<Stood, Error> {
-        let prefix = self.layout.prefix(Guid::new(&self.client));
-        let plan = Plan { parent: &self.path, prefix: &prefix, data: &self.data, acl: self.acl.as_deref() };
-        // Both in one write: where nothing is in the way, that is all there is to it.
-        let create = protected::create(&self.client, session, &plan);
-        let list = self.client.get_children(&self.path).pin(session);
-        let (own, list) = both(create, list.into_future()).await;
-        let own = own?;
-        let mut names = match list {
-            Ok((names, _)) if names.iter().any(|name| name == own.name()) => names,
-            // It was made later than the list, if there is one.
-            Ok(_) | Err(_) => match self.list(session).await? {
-                Some(names) => names,
-                None => return Ok(gone(own)),
-            },
-        };
-        loop {
-            match self.place(session, &own, &names).await? {
-                None => return Ok(gone(own)),
-                Some(Place::First) => return Ok(Stood::Acquired(own)),
-                Some(_) if patience == Patience::None => {
-                    own.delete().await?;
-                    return Ok(Stood::Engaged);
-                }
-                Some(Place::After(ahead)) => {
-                    self.wait_for(session, ahead).await?;
-                    if broken!("lock: takes it when the one ahead is gone, without looking again") {
-                        return Ok(Stood::Acquired(own));
-                    }
-                }
-                Some(Place::Missing | Place::Tied(_)) => unreachable!("these were resolved"),
-            }
-            // Who was ahead may have given up while somebody before him still holds the lock.
-            names = match self.list(session).await? {
-                Some(names) => names,
-                None => return Ok(gone(own)),
-            };
-        }
-    }
-
-    async fn list(&self, session: SessionId) -> Result<Option<Children>, Error> {
-        loop {
-            match self.client.get_children(&self.path).pin(session).resend().await {
-                Ok((names, _)) => return Ok(Some(names)),
-                Err(Error::Server(ErrorCode::NoNode)) => return Ok(None),
-                Err(error) if Trouble::of(&error) == Trouble::InDoubt => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Finds the place of our node, or nothing where it is gone.
-    async fn place<'a>(
-        &self,
-        session: SessionId,
-        own: &OwnNode,
-        names: &'a Children,
-    ) -> Result<Option<Place<'a>>, Error> {
-        let line = names.iter().filter_map(contender);
-        match line::place(own.name(), line.clone()) {
-            Place::Missing => Ok(None),
-            Place::Tied(equals) => {
-                let mut created = Vec::with_capacity(equals.len());
-                for name in equals {
-                    let path = child(&self.path, name);
-                    if let Some(stat) = self.client.exists(&path).pin(session).resend().await? {
-                        created.push((name, stat.czxid.0));
-                    }
-                }
-                let before = contender(own.name()).and_then(|own| line::before_equals(own.number, line));
-                Ok(Some(line::place_among_equals(own.created().0, &created, before)))
-            }
-            place => Ok(Some(place)),
-        }
-    }
-
-    /// Waits until something happens to a node.
-    async fn wait_for(&self, session: SessionId, name: &str) -> Result<(), Error> {
-        let path = child(&self.path, name);
-        // Not exists: that would leave a watch on a name that never comes back.
-        match self.client.get_data(&path).watch().pin(session).resend().await {
-            Ok((_, _, mut watcher)) => match watcher.changed().await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(Error::SessionChanged),
-            },
-            Err(Error::Server(ErrorCode::NoNode)) => Ok(()),
-            Err(error) if Trouble::of(&error) == Trouble::InDoubt => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Whether to wait for those who came earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    Endless,
-    None,
-}
-
-/// How it ended.
-enum Stood {
-    Acquired(OwnNode),
-    /// Others are ahead, and are not waited for.
-    Engaged,
-    /// Somebody has deleted the node.
-    Removed,
-}
-
-fn gone(own: OwnNode) -> Stood {
-    own.forget();
-    Stood::Removed
 }

@@ -3,12 +3,8 @@
 //! A holder writes its fencing token to a node that the lock guards, in the lock's own transaction. So what was committed shows
 //! whether anybody wrote who did not hold the lock any more: the tokens in that node never go back.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
 use std::time::Duration;
 
 use zk_proto::{
@@ -18,7 +14,8 @@ use zk_proto::{
     recipes::{Held, Lock, LockLayout, Loss, Tenure, revoke},
 };
 
-use super::{Application, Dice, Phase, Process, Truth, Violation, Workload};
+use super::common::{Wishes, either_of, for_some_polls, is_over};
+use crate::sim::{Application, Dice, Phase, Process, Truth, Violation, Workload};
 
 /// The locks, and what each guards.
 const LOCKS: [(&str, &str); 2] = [("/locks/a", "/guarded-a"), ("/locks/b", "/guarded-b")];
@@ -27,9 +24,9 @@ const LAYOUTS: [LockLayout; 3] = [LockLayout::Curator, LockLayout::Kazoo, LockLa
 
 /// Locks that clients contend for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Locking;
+pub struct Locks;
 
-impl Workload for Locking {
+impl Workload for Locks {
     fn name(&self) -> &'static str {
         "locks"
     }
@@ -63,17 +60,9 @@ const COUNTERS: &[&str] = &[
     "guarded write refused",
 ];
 
-/// What all processes share.
-#[derive(Default)]
-struct Journal {
-    /// Who wants a lock, and since when, by a number of their own.
-    pending: BTreeMap<u64, (u32, String)>,
-    next: u64,
-}
-
 #[derive(Default)]
 struct Contest {
-    journal: Rc<RefCell<Journal>>,
+    wishes: Wishes,
     /// How far the guarded nodes have been looked at.
     looked_at: Zxid,
     tokens: [u64; LOCKS.len()],
@@ -86,7 +75,7 @@ impl Application for Contest {
 
     fn start(&mut self, process: Process, client: Client) {
         for _ in 0..process.dice(|dice| dice.between(1, 3)) {
-            process.spawn(contend(process.clone(), client.clone(), self.journal.clone()));
+            process.spawn(contend(process.clone(), client.clone(), self.wishes.clone()));
         }
     }
 
@@ -109,9 +98,7 @@ impl Application for Contest {
     }
 
     fn check_at_rest(&mut self, truth: &Truth) -> Result<(), Violation> {
-        if let Some((process, what)) = self.journal.borrow().pending.values().next() {
-            return Err(Violation::new("liveness", format!("client P{process} still waits: {what}")));
-        }
+        self.wishes.check_at_rest()?;
         match LOCKS.iter().find_map(|(lock, _)| truth.children(lock).next()) {
             Some(left) => {
                 Err(Violation::new("clean-up", format!("{left} is left although nobody holds or wants the lock")))
@@ -121,12 +108,12 @@ impl Application for Contest {
     }
 
     fn killed(&mut self, process: u32) {
-        self.journal.borrow_mut().pending.retain(|_, (other, _)| *other != process);
+        self.wishes.killed(process);
     }
 }
 
 /// Acquires locks until there is peace, or the client is over.
-async fn contend(process: Process, client: Client, journal: Rc<RefCell<Journal>>) {
+async fn contend(process: Process, client: Client, wishes: Wishes) {
     for (_, guarded) in LOCKS {
         _ = client.create(guarded, b"").await;
     }
@@ -138,9 +125,9 @@ async fn contend(process: Process, client: Client, journal: Rc<RefCell<Journal>>
         if stays {
             lock = lock.stay_in_session();
         }
-        let entry = enter(&journal, process.number(), format!("lock {path}"));
+        let wish = wishes.make(&process, format!("lock {path}"));
         let held = acquire(&process, &client, &lock, stays).await;
-        journal.borrow_mut().pending.remove(&entry);
+        drop(wish);
         if let Some(held) = held {
             hold(&process, &client, held, guarded).await;
         }
@@ -151,14 +138,6 @@ async fn contend(process: Process, client: Client, journal: Rc<RefCell<Journal>>
     }
     // The client stays until all are asked to leave, so that what is left of its work is seen.
     process.reached(Phase::Leaving).await;
-}
-
-fn enter(journal: &Rc<RefCell<Journal>>, process: u32, what: String) -> u64 {
-    let mut journal = journal.borrow_mut();
-    journal.next += 1;
-    let number = journal.next;
-    journal.pending.insert(number, (process, what));
-    number
 }
 
 /// Tries to get a lock in one way or another.
@@ -292,41 +271,6 @@ async fn hold(process: &Process, client: &Client, held: Held, guarded: &str) {
         drop(held);
         process.count("dropped");
     }
-}
-
-/// Returns whether there will be no other session.
-fn is_over(client: &Client) -> bool {
-    let mut connected = pin!(client.connected());
-    matches!(connected.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
-}
-
-/// Returns whether the first was ready before the second.
-async fn either_of<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> bool {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    poll_fn(|cx| {
-        if first.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(true);
-        }
-        second.as_mut().poll(cx).map(|_| false)
-    })
-    .await
-}
-
-/// Drops a future after so many polls.
-async fn for_some_polls<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
-    let mut future: Pin<Box<dyn Future<Output = T>>> = Box::pin(future);
-    poll_fn(move |cx| {
-        if polls == 0 {
-            return Poll::Ready(None);
-        }
-        polls -= 1;
-        let polled = future.as_mut().poll(cx);
-        if polled.is_pending() && polls == 0 {
-            return Poll::Ready(None);
-        }
-        polled.map(Some)
-    })
-    .await
 }
 
 /// Notes whether a future was not ready for a while: for more than the round trip of who is alone.
