@@ -52,6 +52,7 @@ mod ground;
 mod hostile;
 mod line;
 mod list;
+mod lost_replies;
 mod own_server;
 pub mod process;
 mod recipe_list;
@@ -66,6 +67,7 @@ pub use bent::{Bend, Bent};
 pub use clock::{pause, within};
 pub use ground::{Ground, Setting};
 pub use line::Line;
+pub use lost_replies::losing_replies;
 pub use own_server::{OwnServer, Settings};
 pub use spawned::Spawned;
 

@@ -16,6 +16,7 @@ macro_rules! conformance_of_recipes {
                 a_lock_is_lost_with_its_session
                 who_waits_when_the_session_ends_goes_to_the_end_of_the_line_or_stays
                 names_of_every_layout_wait_for_each_other
+                whichever_reply_is_lost_a_lock_is_had_once_and_given_back
             }
         }
     };

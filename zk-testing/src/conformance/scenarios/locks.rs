@@ -14,7 +14,7 @@ use zk_proto::{
     session::State,
 };
 
-use crate::conformance::{Ground, code, is_suspended, reach, soon};
+use crate::conformance::{Ground, code, is_suspended, losing_replies, reach, soon};
 
 fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
@@ -191,4 +191,26 @@ pub async fn names_of_every_layout_wait_for_each_other(ground: Ground) {
         held = Some(soon(waiting).await);
     }
     soon(held.expect("the last one").release()).await.unwrap();
+}
+
+pub async fn whichever_reply_is_lost_a_lock_is_had_once_and_given_back(ground: Ground) {
+    let witness = ground.client().await;
+    losing_replies(&ground, async |client, path, number| {
+        let layout = if number % 2 == 0 { LockLayout::Curator } else { LockLayout::Kazoo };
+        let lock = Lock::new(&client, &format!("{path}/lock")).unwrap().layout(layout);
+        for data in ["one", "two"] {
+            let held = soon(lock.acquire()).await.unwrap();
+            assert_eq!(soon(lock.contenders()).await.unwrap().len(), 1, "no other node of ours is in line");
+            match soon(held.transaction().create(&format!("{path}/{data}"), b"")).await {
+                Ok(_) => {}
+                // What the holder writes is his own affair.
+                Err(error) => assert!(!error.is_certainly_not_applied(), "{error}"),
+            }
+            soon(held.release()).await.unwrap();
+        }
+        soon(witness.sync("/")).await.unwrap();
+        let left = witness.get_children(&format!("{path}/lock")).await.unwrap().0;
+        assert_eq!(left.len(), 0, "{left:?}");
+    })
+    .await;
 }
