@@ -13,7 +13,8 @@
 //! Checks run all the time. Some are the same for every world: what each client writes to the wire and is told there, held
 //! against what the ensemble has committed ([`Truth`]); how long a client counts on its session; how many connections it holds;
 //! what is left when everybody has gone. Others belong to the [`Workload`]: [`Mixed`] makes every call that there is and
-//! holds every outcome, read and watch event against the truth; [`Locking`] contends for locks.
+//! holds every outcome, read and watch event against the truth; the others, such as [`Locks`], do
+//! what a recipe is for.
 //!
 //! # The promises of the client, and who looks after them
 //!
