@@ -62,16 +62,19 @@ mod switch {
     ];
 
     /// Those of the recipes, by the workload that is to notice them.
-    pub const RECIPE_VARIANTS: &[(&str, &[&str])] = &[(
-        "locks",
-        &[
-            "lock: counts with the number of its node",
-            "lock: does not look for a node whose reply was lost",
-            "lock: leaves the node of who gives up",
-            "lock: takes it when the one ahead is gone, without looking again",
-            "lock: writes what it guards without asking whether it is held",
-        ],
-    )];
+    pub const RECIPE_VARIANTS: &[(&str, &[&str])] = &[
+        (
+            "locks",
+            &[
+                "lock: counts with the number of its node",
+                "lock: does not look for a node whose reply was lost",
+                "lock: leaves the node of who gives up",
+                "lock: takes it when the one ahead is gone, without looking again",
+                "lock: writes what it guards without asking whether it is held",
+            ],
+        ),
+        ("node-cache", &["node cache: compares versions", "node cache: trusts what it had before the link broke"]),
+    ];
 
     std::thread_local! {
         static SET: Cell<Option<&'static str>> = const { Cell::new(None) };

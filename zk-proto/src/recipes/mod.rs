@@ -3,6 +3,7 @@
 //! | recipe | what for |
 //! |---|---|
 //! | [`Lock`] | one holder at a time, in order of arrival |
+//! | [`NodeCache`] | the newest state of a node, at hand |
 //! | [`ensure_path`] | a node with all that are above it |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
@@ -20,6 +21,7 @@
 //! A node that a recipe makes has a name that nobody else uses. When the link breaks before the reply, the client looks for it before
 //! it makes another (CURATOR-45), in the same session (CURATOR-498), behind a sync.
 
+mod cache;
 mod cell;
 mod guid;
 mod janitor;
@@ -30,5 +32,6 @@ mod protected;
 mod session;
 mod together;
 
+pub use cache::{NodeCache, NodeState, NodeView};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use parents::ensure_path;

@@ -3,7 +3,7 @@
 use crate::{
     SessionId,
     client::{Client, Error},
-    session::{End, Sent},
+    session::{End, Sent, State},
 };
 
 /// Waits until there is a session, and returns it.
@@ -18,6 +18,15 @@ pub(crate) async fn session(client: &Client) -> Result<SessionId, Error> {
             return Ok(session);
         }
     }
+}
+
+/// Returns why nothing more can come of a client that is over.
+pub(crate) fn over(client: &Client) -> Error {
+    let end = match client.state() {
+        State::Ended(end) => end,
+        State::Connecting | State::Connected { .. } | State::Suspended { .. } | State::PresumedLost => End::Closed,
+    };
+    Error::Ended { end, sent: Sent::No }
 }
 
 /// Why a step did not get its answer.

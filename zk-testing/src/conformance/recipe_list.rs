@@ -18,6 +18,17 @@ macro_rules! conformance_of_recipes {
                 names_of_every_layout_wait_for_each_other
                 whichever_reply_is_lost_a_lock_is_had_once_and_given_back
             }
+            node_caches {
+                a_node_is_followed_as_often_as_it_comes_and_goes
+                a_node_made_anew_without_a_link_is_another_one_whatever_its_version
+                a_node_that_nothing_happened_to_is_no_news_after_a_reconnect
+                a_node_is_followed_into_the_next_session
+                a_node_is_followed_before_there_is_a_server
+                a_node_that_may_not_be_read_shows_why_until_it_may
+                a_dropped_cache_leaves_no_watch
+                a_cache_keeps_its_last_view_when_its_client_is_over
+                views_never_go_back
+            }
         }
     };
 }

@@ -16,6 +16,7 @@ pub mod load;
 pub mod locks;
 pub mod multi;
 pub mod names;
+pub mod node_caches;
 pub mod nodes;
 pub mod outage;
 pub mod paused;

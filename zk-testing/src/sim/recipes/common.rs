@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use zk_proto::client::Client;
 
-use crate::sim::{Process, Violation};
+use crate::sim::{Phase, Process, Violation};
 
 /// What is wanted by whom at the moment, so that a world at rest shows who waits in vain. Cheap to clone.
 #[derive(Clone, Default)]
@@ -71,6 +71,18 @@ pub(super) async fn either_of<A, B>(first: impl Future<Output = A>, second: impl
             return Poll::Ready(true);
         }
         second.as_mut().poll(cx).map(|_| false)
+    })
+    .await
+}
+
+/// Waits for a future until the world has come so far; then it is dropped.
+pub(super) async fn before<T>(process: &Process, phase: Phase, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut reached) = (pin!(future), pin!(process.reached(phase)));
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        reached.as_mut().poll(cx).map(|()| None)
     })
     .await
 }
