@@ -10,13 +10,13 @@ use super::super::{
 /// Clients respect each other's locks only where they count each other's names. What is counted here does not depend on the layout:
 /// names of all of these.
 ///
-/// | holder | waits for it |
+/// | holder | who waits for it |
 /// |---|---|
-/// | ours, `Curator` | ours, Curator, go-zookeeper; kazoo with `extra_lock_patterns=["lock-"]` |
-/// | ours, `Kazoo` | ours, kazoo |
+/// | ours, `Curator` or `GoZookeeper` | ours, Curator, go-zookeeper; kazoo with `extra_lock_patterns=["lock-"]` |
+/// | ours, `Kazoo` | ours, kazoo, go-zookeeper |
 /// | Curator, go-zookeeper, kazoo | ours, whatever the layout |
 ///
-/// Curator and kazoo do not respect each other, whoever else is there.
+/// Curator does not respect kazoo whoever else is there, nor does kazoo respect Curator unless it has that pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LockLayout {

@@ -55,7 +55,8 @@ pub use layout::LockLayout;
 /// It is not reentrant: who asks again waits for himself. Two locks of one client on the same path are two contenders.
 ///
 /// The lock's node is made when it is missing, as a container, which the server deletes some time after the last contender. Nothing
-/// else may be put below it: Curator's clients would wait for that.
+/// else should be put below it: Curator's clients wait for names that come before the digits, and go-zookeeper's fail where one
+/// does not end with a number.
 #[derive(Clone, Debug)]
 pub struct Lock(Line);
 
