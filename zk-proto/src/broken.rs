@@ -74,6 +74,13 @@ mod switch {
             ],
         ),
         ("node-cache", &["node cache: compares versions", "node cache: trusts what it had before the link broke"]),
+        (
+            "rw-locks",
+            &[
+                "rw lock: a writer that goes on as a reader goes to the end of the line",
+                "rw lock: writers wait for writers only",
+            ],
+        ),
     ];
 
     std::thread_local! {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Lock`] | one holder at a time, in order of arrival |
 //! | [`NodeCache`] | the newest state of a node, at hand |
+//! | [`RwLock`] | many readers or one writer |
 //! | [`ensure_path`] | a node with all that are above it |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
@@ -29,9 +30,11 @@ mod line;
 mod lock;
 mod parents;
 mod protected;
+mod rw_lock;
 mod session;
 mod together;
 
 pub use cache::{NodeCache, NodeState, NodeView};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use parents::ensure_path;
+pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};

@@ -27,10 +27,12 @@ const PATIENCE: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) parent: &'a str,
-    /// What the name begins with, given what makes it our own.
+    /// What the name begins with, given what makes it our own; all of it where no number follows.
     pub(crate) prefix: &'a str,
     pub(crate) data: &'a [u8],
     pub(crate) acl: Option<&'a [Acl]>,
+    /// Ephemeral, and sequential or not.
+    pub(crate) mode: CreateMode,
 }
 
 /// An ephemeral node of this client's. Dropping it has it deleted in the background.
@@ -45,6 +47,12 @@ pub(crate) struct OwnNode {
 }
 
 impl OwnNode {
+    /// Expects a node of that path, which takes the place of this one: what follows from its creation follows for it.
+    pub(crate) fn succeeded_by(&self, path: String) -> Self {
+        let remains = Some(Remains::Node { path: path.clone() });
+        Self { client: self.client.clone(), session: self.session, remains, path, created: self.created }
+    }
+
     pub(crate) fn session(&self) -> SessionId {
         self.session
     }
@@ -57,7 +65,8 @@ impl OwnNode {
         path::name(&self.path)
     }
 
-    /// Returns the transaction that has created it: greater than that of every node created before, anywhere.
+    /// Returns the transaction that has created it, or the first one whose place it has taken: greater than that of every node
+    /// created before, anywhere.
     pub(crate) fn created(&self) -> Zxid {
         self.created
     }
@@ -99,19 +108,19 @@ impl Drop for OwnNode {
     }
 }
 
-/// Makes an ephemeral sequential node in this session, and its parents where they are missing.
+/// Makes an ephemeral node in this session, and its parents where they are missing.
 ///
 /// # Errors
 ///
-/// When the session is over ([`Trouble::SessionOver`]); [`NodeExists`](ErrorCode::NodeExists) when the parent's counter is
-/// at its end; and the server's others.
+/// When the session is over ([`Trouble::SessionOver`]); [`NodeExists`](ErrorCode::NodeExists) where there is a node of that name,
+/// as there may be when the parent's counter is at its end, and prefixes are not one's own; and the server's others.
 pub(crate) async fn create(client: &Client, session: SessionId, plan: &Plan<'_>) -> Result<OwnNode, Error> {
     let path = child(plan.parent, plan.prefix);
     let remains = Some(Remains::Perhaps { parent: plan.parent.to_string(), prefix: plan.prefix.to_string() });
     let mut own = OwnNode { client: client.clone(), session, remains, path: String::new(), created: Zxid(0) };
     let mut tries = PATIENCE;
     loop {
-        let mut create = client.create(&path, Payload::from(plan.data)).mode(CreateMode::EphemeralSequential);
+        let mut create = client.create(&path, Payload::from(plan.data)).mode(plan.mode);
         if let Some(acl) = plan.acl {
             create = create.acl(acl);
         }

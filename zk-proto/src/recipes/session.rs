@@ -1,5 +1,7 @@
 //! What a recipe makes of a request that brought no answer.
 
+use core::{future::Future, time::Duration};
+
 use crate::{
     SessionId,
     client::{Client, Error},
@@ -27,6 +29,23 @@ pub(crate) fn over(client: &Client) -> Error {
         State::Connecting | State::Connected { .. } | State::Suspended { .. } | State::PresumedLost => End::Closed,
     };
     Error::Ended { end, sent: Sent::No }
+}
+
+/// Waits for something for so long; `None` when it did not come.
+///
+/// # Errors
+///
+/// Its own, and that the client is over.
+pub(crate) async fn in_time<T, E: From<Error>>(
+    client: &Client,
+    limit: Duration,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<Option<T>, E> {
+    match client.timeout(limit, future).await {
+        Ok(came) => came.map(Some),
+        Err(Error::TimedOut { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Why a step did not get its answer.

@@ -29,6 +29,16 @@ macro_rules! conformance_of_recipes {
                 a_cache_keeps_its_last_view_when_its_client_is_over
                 views_never_go_back
             }
+            rw_locks {
+                many_read_at_once_and_one_writes_alone
+                who_comes_behind_a_waiting_writer_waits_for_him
+                a_writer_goes_on_as_a_reader_and_no_writer_comes_in_between
+                who_does_not_hold_it_any_more_cannot_go_on_as_a_reader
+                who_gives_up_going_on_as_a_reader_leaves_nothing
+                readers_and_writers_that_are_lost_with_their_session_let_others_in
+                all_who_read_and_write_are_listed_in_their_order_and_strangers_are_not
+                whichever_reply_is_lost_a_writer_goes_on_as_a_reader_once
+            }
         }
     };
 }

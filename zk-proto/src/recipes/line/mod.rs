@@ -18,7 +18,7 @@ use crate::{
     SessionId,
     broken::broken,
     client::{Client, Error},
-    code::ErrorCode,
+    code::{CreateMode, ErrorCode},
     path,
     record::Acl,
     request::Children,
@@ -113,13 +113,22 @@ impl Line {
 
     /// As [`wait`](Self::wait), but returns nothing when anybody who matters is in line. Looks before it gets in line itself.
     pub(crate) async fn try_now(&self) -> Result<Option<OwnNode>, Error> {
+        if self.is_engaged().await? { Ok(None) } else { self.stand(Patience::None).await }
+    }
+
+    async fn is_engaged(&self) -> Result<bool, Error> {
         let is_ahead = |name: &str| (self.names.contender)(name).is_some() && (self.names.is_awaited)(name);
         match self.client.get_children(&self.path).resend().await {
-            Ok((names, _)) if names.iter().any(is_ahead) => return Ok(None),
-            Ok(_) | Err(Error::Server(ErrorCode::NoNode) | Error::Lost) => {}
-            Err(error) => return Err(error),
+            Ok((names, _)) => Ok(names.iter().any(is_ahead)),
+            Err(Error::Server(ErrorCode::NoNode) | Error::Lost) => Ok(false),
+            Err(error) => Err(error),
         }
-        self.stand(Patience::None).await
+    }
+
+    /// Returns what a node of such a name is to be like.
+    pub(crate) fn plan<'a>(&'a self, prefix: &'a str) -> Plan<'a> {
+        let (parent, mode) = (&*self.path, CreateMode::EphemeralSequential);
+        Plan { parent, prefix, data: &self.data, acl: self.acl.as_deref(), mode }
     }
 
     /// Lists the names of all who are in line, in their order.
@@ -138,30 +147,37 @@ impl Line {
         }
     }
 
-    /// Gets in line, as often as that is needed.
+    /// Gets in line, in one session after the other.
     async fn stand(&self, patience: Patience) -> Result<Option<OwnNode>, Error> {
-        let mut tries = PATIENCE;
         loop {
             let session = session(&self.client).await?;
-            match self.stand_once(session, patience).await {
-                Ok(Stood::First(own)) => return Ok(Some(own)),
-                Ok(Stood::Engaged) => return Ok(None),
-                Ok(Stood::Removed) if tries > 0 => tries -= 1,
-                Ok(Stood::Removed) => return Err(Error::Server(ErrorCode::NoNode)),
+            match self.stand_in(session, patience).await {
                 Err(error) if Trouble::of(&error) == Trouble::SessionOver => {
                     if self.stays_in_session {
                         return Err(Error::SessionChanged);
                     }
                 }
-                Err(error) => return Err(error),
+                stood => return stood,
             }
         }
+    }
+
+    /// Gets in line in this session, as often as that is needed.
+    async fn stand_in(&self, session: SessionId, patience: Patience) -> Result<Option<OwnNode>, Error> {
+        for _ in 0..=PATIENCE {
+            match self.stand_once(session, patience).await? {
+                Stood::First(own) => return Ok(Some(own)),
+                Stood::Engaged => return Ok(None),
+                Stood::Removed => {}
+            }
+        }
+        Err(Error::Server(ErrorCode::NoNode))
     }
 
     /// Makes a node in this session, and waits until it is the first.
     async fn stand_once(&self, session: SessionId, patience: Patience) -> Result<Stood, Error> {
         let prefix = (self.names.prefix)(Guid::new(&self.client));
-        let plan = Plan { parent: &self.path, prefix: &prefix, data: &self.data, acl: self.acl.as_deref() };
+        let plan = self.plan(&prefix);
         // Both in one write: where nothing is in the way, that is all there is to it.
         let create = protected::create(&self.client, session, &plan);
         let list = self.client.get_children(&self.path).pin(session);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::super::{
     cell::Cell,
+    line::{Names, Number},
     protected::OwnNode,
     session::Trouble,
     together::{Either, either},
@@ -35,12 +36,16 @@ const REVOKE: &[u8] = b"__REVOKE__";
 pub struct Held {
     /// `None` only while it is being released.
     own: Option<OwnNode>,
+    /// Where it stands in line, for nodes that have a number.
+    number: Option<Number>,
     standing: Cell<Standing>,
 }
 
 /// A number that grows with every holder of a lock, for resources outside of ZooKeeper: they refuse a lower one than they have seen.
 ///
 /// It is the transaction that has created the holder's node, so it goes on growing when the lock's path is deleted and made anew.
+/// Those who [read](super::super::RwLock::read) at the same time have different ones; a reader is late only if his is lower than one
+/// that was written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(pub u64);
 
@@ -89,11 +94,29 @@ struct Standing {
 }
 
 impl Held {
-    pub(super) fn new(own: OwnNode) -> Self {
+    pub(crate) fn new(own: OwnNode, names: Names) -> Self {
+        let number = (names.contender)(own.name()).map(|own| own.number);
+        let mut held = Self::out_of_line(own);
+        held.number = number;
+        held
+    }
+
+    /// Watches over a node that stands in no line.
+    pub(crate) fn out_of_line(own: OwnNode) -> Self {
         let standing = Cell::new(Standing { tenure: Tenure::Held, is_revoked: false, is_over: false });
         let (told, session, path) = (standing.clone(), own.session(), own.path().to_string());
         own.client().spawn(|client| watch_over(client, session, path, told));
-        Self { own: Some(own), standing }
+        Self { own: Some(own), number: None, standing }
+    }
+
+    /// Lets nobody watch over it any more, and returns the node.
+    pub(crate) fn into_own(mut self) -> OwnNode {
+        self.own.take().expect("it is there until it is released, which takes it")
+    }
+
+    /// Returns its place in line.
+    pub(crate) fn number(&self) -> Option<Number> {
+        self.number
     }
 
     fn own(&self) -> &OwnNode {
@@ -108,6 +131,16 @@ impl Held {
             );
         }
         FencingToken(u64::try_from(self.own().created().0).unwrap_or(0))
+    }
+
+    /// Returns how many nodes can be made below the lock's path after this one before the server's counter is at its end.
+    ///
+    /// Numbers have 31 bits, and each contender takes one: a lock that is taken a thousand times a second has used them up after 24
+    /// days. Locks of this crate go on working then, by the order of creation, and cost some reads more. Those of Curator and kazoo
+    /// do not: two hold it at once (ZOOKEEPER-3249, ZOOKEEPER-4706). Deleting the lock's path while nobody contends begins
+    /// again at zero, and the server does so by itself with the containers that are made here, when they are empty for a while.
+    pub fn remaining_sequence(&self) -> u32 {
+        self.number.map_or(u32::MAX, Number::remaining)
     }
 
     /// Returns the holder's node.

@@ -5,7 +5,7 @@ mod layout;
 
 use core::time::Duration;
 
-use super::line::Line;
+use super::{line::Line, session::in_time};
 use crate::{
     client::{Client, Error},
     record::Acl,
@@ -50,7 +50,7 @@ pub use layout::LockLayout;
 /// | session expired | back to the end of the line, unless told [otherwise](Self::stay_in_session) | [`Loss::SessionOver`]; nothing is deleted or acquired behind one's back |
 /// | the future, or [`Held`], is dropped | the node is deleted in the background | the same |
 /// | somebody deletes the node | back to the end of the line | [`Loss::Removed`] |
-/// | the counter of the path is at its end (2³¹ nodes were made below it) | with names of other layouts: order of creation; else `NodeExists` | nothing |
+/// | the counter of the path is at its end (2³¹ nodes were made below it, see [`remaining_sequence`](Held::remaining_sequence)) | the order of creation counts | nothing |
 ///
 /// It is not reentrant: who asks again waits for himself. Two locks of one client on the same path are two contenders.
 ///
@@ -106,7 +106,7 @@ impl Lock {
     ///
     /// When the client is over, or the server refuses: [`NoAuth`](crate::code::ErrorCode::NoAuth), for instance.
     pub async fn acquire(&self) -> Result<Held, Error> {
-        self.0.wait().await.map(Held::new)
+        Ok(Held::new(self.0.wait().await?, self.0.names))
     }
 
     /// Takes the lock if nobody has it or waits for it; `None` otherwise.
@@ -115,7 +115,7 @@ impl Lock {
     ///
     /// As [`acquire`](Self::acquire). It does wait for a connection.
     pub async fn try_acquire(&self) -> Result<Option<Held>, Error> {
-        Ok(self.0.try_now().await?.map(Held::new))
+        Ok(self.0.try_now().await?.map(|own| Held::new(own, self.0.names)))
     }
 
     /// Waits for the lock for so long; `None` when it could not be had.
@@ -124,11 +124,7 @@ impl Lock {
     ///
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_timeout(&self, limit: Duration) -> Result<Option<Held>, Error> {
-        match self.0.client.timeout(limit, self.acquire()).await {
-            Ok(acquired) => acquired.map(Some),
-            Err(Error::TimedOut { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        in_time(&self.0.client, limit, self.acquire()).await
     }
 
     /// Lists those who hold the lock or wait for it, in their order: the names of their nodes.

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod auth;
+pub mod ceiling;
 pub mod chroot;
 pub mod create;
 pub mod dropping;
@@ -24,6 +25,7 @@ pub mod persistent;
 pub mod read_only;
 pub mod reconfig;
 pub mod reconnect;
+pub mod rw_locks;
 pub mod servers;
 pub mod silence;
 pub mod stats;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use zk_proto::client::Client;
 
-use crate::sim::{Phase, Process, Violation};
+use crate::sim::{Phase, Process, Truth, Violation};
 
 /// What is wanted by whom at the moment, so that a world at rest shows who waits in vain. Cheap to clone.
 #[derive(Clone, Default)]
@@ -54,6 +54,41 @@ impl Wishes {
 impl Drop for Wish {
     fn drop(&mut self) {
         self.wishes.0.borrow_mut().by_number.remove(&self.number);
+    }
+}
+
+/// What clients believe to hold, by the paths of their nodes. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Beliefs<T>(Rc<RefCell<BTreeMap<String, T>>>);
+
+/// A belief, until this is dropped.
+pub(super) struct Belief<T> {
+    beliefs: Beliefs<T>,
+    path: String,
+}
+
+impl<T> Default for Beliefs<T> {
+    fn default() -> Self {
+        Self(Rc::default())
+    }
+}
+
+impl<T: Copy> Beliefs<T> {
+    /// Notes that somebody believes to hold something from now on.
+    pub(super) fn hold(&self, path: &str, what: T) -> Belief<T> {
+        self.0.borrow_mut().insert(path.to_owned(), what);
+        Belief { beliefs: self.clone(), path: path.to_owned() }
+    }
+
+    /// Returns what is held with good reason: the node is there.
+    pub(super) fn founded(&self, truth: &Truth) -> Vec<T> {
+        self.0.borrow().iter().filter(|(path, _)| truth.node(path).is_some()).map(|(_, what)| *what).collect()
+    }
+}
+
+impl<T> Drop for Belief<T> {
+    fn drop(&mut self) {
+        self.beliefs.0.borrow_mut().remove(&self.path);
     }
 }
 

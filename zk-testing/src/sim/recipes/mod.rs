@@ -4,11 +4,13 @@ mod common;
 mod edits;
 mod locks;
 mod node_cache;
+mod rw_locks;
 
 pub use locks::Locks;
 pub use node_cache::NodeCaching;
+pub use rw_locks::RwLocks;
 
 use super::Workload;
 
 /// All of them.
-pub(super) const ALL: &[&dyn Workload] = &[&Locks, &NodeCaching];
+pub(super) const ALL: &[&dyn Workload] = &[&Locks, &NodeCaching, &RwLocks];
