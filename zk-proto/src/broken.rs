@@ -75,10 +75,24 @@ mod switch {
         ),
         ("node-cache", &["node cache: compares versions", "node cache: trusts what it had before the link broke"]),
         (
+            "multi-locks",
+            &[
+                "multi-lock: has all when it has the last",
+                "multi-lock: takes its locks in the order in which they are named",
+            ],
+        ),
+        (
             "rw-locks",
             &[
                 "rw lock: a writer that goes on as a reader goes to the end of the line",
                 "rw lock: writers wait for writers only",
+            ],
+        ),
+        (
+            "semaphores",
+            &[
+                "semaphore: does not hear that there are more leases",
+                "semaphore: waits on when its turn was taken away",
             ],
         ),
     ];

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`Lock`] | one holder at a time, in order of arrival |
 //! | [`NodeCache`] | the newest state of a node, at hand |
+//! | [`MultiLock`] | several locks, all or none |
 //! | [`RwLock`] | many readers or one writer |
+//! | [`Semaphore`] | at most so many holders at a time |
 //! | [`ensure_path`] | a node with all that are above it |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
@@ -28,13 +30,17 @@ mod guid;
 mod janitor;
 mod line;
 mod lock;
+mod multi_lock;
 mod parents;
 mod protected;
 mod rw_lock;
+mod semaphore;
 mod session;
 mod together;
 
 pub use cache::{NodeCache, NodeState, NodeView};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
+pub use multi_lock::{HeldAll, MultiLock};
 pub use parents::ensure_path;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
+pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};

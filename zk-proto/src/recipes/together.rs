@@ -33,6 +33,21 @@ pub(crate) async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Outpu
     .await
 }
 
+/// Runs all to their end. They are polled in their order at first, as [`both`] are.
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        for (future, output) in running.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(cx) {
+                *output = Some(ready);
+            }
+        }
+        if running.iter().all(|(_, output)| output.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
+
 /// Which of two came first.
 #[derive(Debug)]
 pub(crate) enum Either<A, B> {
@@ -50,6 +65,19 @@ pub(crate) async fn either<A: Future + Unpin, B: Future + Unpin>(
             return Poll::Ready(Either::First(output));
         }
         pin!(&mut second).poll(cx).map(Either::Second)
+    })
+    .await
+}
+
+/// Waits for the first of some, and for ever where there are none.
+pub(crate) async fn first_of<F: Future>(futures: impl IntoIterator<Item = F>) -> F::Output {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    poll_fn(|cx| {
+        let first = futures.iter_mut().find_map(|future| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        });
+        first.map_or(Poll::Pending, Poll::Ready)
     })
     .await
 }

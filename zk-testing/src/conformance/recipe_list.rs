@@ -17,6 +17,18 @@ macro_rules! conformance_of_recipes {
                 who_waits_when_the_session_ends_goes_to_the_end_of_the_line_or_stays
                 names_of_every_layout_wait_for_each_other
                 whichever_reply_is_lost_a_lock_is_had_once_and_given_back
+                a_line_that_may_not_be_read_keeps_no_place_of_who_tried
+                what_is_made_for_a_lock_has_the_access_control_list_that_was_given
+            }
+            multi_locks {
+                several_locks_are_held_all_or_none
+                whoever_names_the_same_locks_in_whatever_order_gets_them
+                when_one_lock_cannot_be_had_the_others_are_given_back
+                when_one_lock_cannot_be_given_back_the_others_are_all_the_same
+                what_is_written_under_several_locks_is_refused_when_one_is_gone
+                a_lock_that_is_lost_while_others_are_waited_for_is_taken_again
+                several_locks_are_held_in_one_session
+                whichever_reply_is_lost_several_locks_are_had_once_and_given_back
             }
             node_caches {
                 a_node_is_followed_as_often_as_it_comes_and_goes
@@ -38,6 +50,21 @@ macro_rules! conformance_of_recipes {
                 readers_and_writers_that_are_lost_with_their_session_let_others_in
                 all_who_read_and_write_are_listed_in_their_order_and_strangers_are_not
                 whichever_reply_is_lost_a_writer_goes_on_as_a_reader_once
+            }
+            semaphores {
+                as_many_leases_are_held_as_there_are_and_no_more
+                leases_are_given_in_the_order_of_arrival
+                several_leases_are_had_together_or_not_at_all
+                two_who_want_several_leases_do_not_wait_for_each_other
+                who_gives_up_waiting_for_a_lease_leaves_neither_lease_nor_place
+                leases_are_lost_with_their_session_and_others_get_them
+                closing_a_client_gives_its_leases_back
+                what_a_holder_writes_is_refused_when_his_lease_was_deleted
+                who_waits_for_leases_and_loses_his_turn_gets_in_line_again
+                with_kazoos_layout_all_have_to_agree_how_many_leases_there_are
+                a_shared_maximum_is_raised_for_those_who_wait_and_lowered_for_those_who_come
+                whatever_lies_among_the_leases_counts
+                whichever_reply_is_lost_leases_are_had_once_and_given_back
             }
         }
     };

@@ -116,6 +116,18 @@ impl Line {
         if self.is_engaged().await? { Ok(None) } else { self.stand(Patience::None).await }
     }
 
+    /// Does the one or the other, but in this session only.
+    ///
+    /// # Errors
+    ///
+    /// When the session is over, or the server refuses.
+    pub(crate) async fn take_in(&self, session: SessionId, patience: Patience) -> Result<Option<OwnNode>, Error> {
+        match patience {
+            Patience::None if self.is_engaged().await? => Ok(None),
+            Patience::None | Patience::Endless => self.stand_in(session, patience).await,
+        }
+    }
+
     async fn is_engaged(&self) -> Result<bool, Error> {
         let is_ahead = |name: &str| (self.names.contender)(name).is_some() && (self.names.is_awaited)(name);
         match self.client.get_children(&self.path).resend().await {

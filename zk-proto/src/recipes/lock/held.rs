@@ -16,7 +16,7 @@ use super::super::{
     together::{Either, either},
 };
 use crate::{
-    Instant, SessionId,
+    Instant, SessionId, Zxid,
     broken::broken,
     client::{Background, Call, Error, Watcher},
     code::ErrorCode,
@@ -131,6 +131,11 @@ impl Held {
             );
         }
         FencingToken(u64::try_from(self.own().created().0).unwrap_or(0))
+    }
+
+    /// Returns the transaction that the token tells.
+    pub(crate) fn created(&self) -> Zxid {
+        self.own().created()
     }
 
     /// Returns how many nodes can be made below the lock's path after this one before the server's counter is at its end.

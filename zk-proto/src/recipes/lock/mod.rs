@@ -5,8 +5,12 @@ mod layout;
 
 use core::time::Duration;
 
-use super::{line::Line, session::in_time};
+use super::{
+    line::{Line, Patience},
+    session::in_time,
+};
 use crate::{
+    SessionId,
     client::{Client, Error},
     record::Acl,
 };
@@ -125,6 +129,11 @@ impl Lock {
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_timeout(&self, limit: Duration) -> Result<Option<Held>, Error> {
         in_time(&self.0.client, limit, self.acquire()).await
+    }
+
+    /// Takes the lock in this session only, or not at all.
+    pub(crate) async fn take_in(&self, session: SessionId, patience: Patience) -> Result<Option<Held>, Error> {
+        Ok(self.0.take_in(session, patience).await?.map(|own| Held::new(own, self.0.names)))
     }
 
     /// Lists those who hold the lock or wait for it, in their order: the names of their nodes.

@@ -8,9 +8,11 @@ use std::{
 };
 
 use zk_proto::{
+    acl::Perms,
     client::Error,
     code::ErrorCode,
-    recipes::{Lock, LockLayout, Loss, Tenure, revoke},
+    recipes::{Lock, LockLayout, Loss, MultiLock, RwLock, Semaphore, SemaphoreLayout, Tenure, ensure_path, revoke},
+    record::Acl,
     session::State,
 };
 
@@ -213,4 +215,40 @@ pub async fn whichever_reply_is_lost_a_lock_is_had_once_and_given_back(ground: G
         assert_eq!(left.len(), 0, "{left:?}");
     })
     .await;
+}
+
+pub async fn a_line_that_may_not_be_read_keeps_no_place_of_who_tried(ground: Ground) {
+    let client = ground.client().await;
+    ensure_path(&client, "/locks/closed", None).await.unwrap();
+    let no_read = Acl::new(Perms::CREATE | Perms::DELETE | Perms::ADMIN, "world", "anyone");
+    client.set_acl("/locks/closed", &[no_read]).await.unwrap();
+
+    let refused = soon(Lock::new(&client, "/locks/closed").unwrap().acquire()).await;
+
+    assert_eq!(code(refused), ErrorCode::NoAuth);
+    client.set_acl("/locks/closed", &Acl::open()).await.unwrap();
+    while !client.get_children("/locks/closed").await.unwrap().0.is_empty() {}
+}
+
+pub async fn what_is_made_for_a_lock_has_the_access_control_list_that_was_given(ground: Ground) {
+    let client = ground.client().await;
+    let acl = [Acl::new(Perms::ALL, "ip", "127.0.0.1"), Acl::new(Perms::READ, "world", "anyone")];
+    let lock = Lock::new(&client, "/lists/lock").unwrap().acl(&acl);
+    let several = MultiLock::new(&client, ["/lists/several"]).unwrap().acl(&acl);
+    let rw = RwLock::new(&client, "/lists/rw").unwrap().acl(&acl);
+    let semaphore = Semaphore::new(&client, "/lists/semaphore", 1).unwrap().acl(&acl);
+    let agreed = Semaphore::new(&client, "/lists/agreed", 1).unwrap().layout(SemaphoreLayout::Kazoo).acl(&acl);
+
+    let held = soon(lock.acquire()).await.unwrap();
+    let all = soon(several.acquire()).await.unwrap();
+    let reading = soon(soon(rw.write()).await.unwrap().downgrade()).await.unwrap();
+    let leases = [soon(semaphore.acquire()).await.unwrap(), soon(agreed.acquire()).await.unwrap()];
+
+    let made = ["/lists", "/lists/lock", "/lists/several", "/lists/rw", "/lists/semaphore", "/lists/semaphore/locks"];
+    let agreed = ["/lists/semaphore/leases", "/lists/agreed", "/lists/agreed-__lock__"];
+    let nodes =
+        [held.path(), all.get("/lists/several").unwrap().path(), reading.path(), leases[0].path(), leases[1].path()];
+    for path in made.iter().chain(&agreed).chain(&nodes) {
+        assert_eq!(client.get_acl(path).await.unwrap().0, acl, "{path}");
+    }
 }
