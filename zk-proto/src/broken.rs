@@ -64,6 +64,10 @@ mod switch {
     /// Those of the recipes, by the workload that is to notice them.
     pub const RECIPE_VARIANTS: &[(&str, &[&str])] = &[
         (
+            "children-cache",
+            &["children cache: counts a child that has gone as still to be read", "tree cache: compares versions"],
+        ),
+        (
             "locks",
             &[
                 "lock: counts with the number of its node",

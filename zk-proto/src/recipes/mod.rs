@@ -2,11 +2,13 @@
 //!
 //! | recipe | what for |
 //! |---|---|
+//! | [`ChildrenCache`] | the newest children of a node, at hand |
 //! | [`Lock`] | one holder at a time, in order of arrival |
 //! | [`NodeCache`] | the newest state of a node, at hand |
 //! | [`MultiLock`] | several locks, all or none |
 //! | [`RwLock`] | many readers or one writer |
 //! | [`Semaphore`] | at most so many holders at a time |
+//! | [`TreeCache`] | the newest state of a tree, at hand |
 //! | [`ensure_path`] | a node with all that are above it |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
@@ -38,7 +40,10 @@ mod semaphore;
 mod session;
 mod together;
 
-pub use cache::{NodeCache, NodeState, NodeView};
+pub use cache::{
+    CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
+    TreeCache, TreeCacheBuilder,
+};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};
 pub use parents::ensure_path;

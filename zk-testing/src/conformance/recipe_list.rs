@@ -6,6 +6,18 @@ macro_rules! conformance_of_recipes {
     ($run:ident $adapter:expr, $setting:ident) => {
         $crate::conformance_tests! {
             $run $adapter, $setting;
+            children_caches {
+                children_are_followed_with_their_data_and_in_their_order
+                a_child_deleted_and_made_anew_is_removed_and_added
+                a_parent_that_is_missing_is_waited_for_and_not_made
+                children_that_go_while_they_are_read_do_not_keep_it_from_being_complete
+                ephemeral_children_go_with_their_session_and_the_cache_lives_on
+                a_reader_who_is_slow_is_told_the_newest_of_each_child
+                children_are_settled_when_none_comes_or_goes_for_a_while
+                a_child_that_may_not_be_read_is_no_child_and_keeps_nothing_back
+                numbers_may_be_all_that_is_wanted
+                a_dropped_cache_tells_nothing_more_and_leaves_no_watch
+            }
             locks {
                 a_lock_is_had_by_one_at_a_time_in_order_of_arrival
                 a_lock_is_tried_without_getting_in_line

@@ -7,6 +7,17 @@
 //! Whether a node has changed is told by the transactions that created it and last set its data, never by versions, which begin
 //! at 0 again when a node is deleted and made anew (CURATOR-391).
 
+mod children;
+mod engine;
+mod mirror;
 mod node;
+mod scope;
+mod tree;
+mod view;
+mod watches;
 
+pub use children::{ChildrenCache, ChildrenView};
+pub use mirror::CachedNode;
 pub use node::{NodeCache, NodeState, NodeView};
+pub use tree::{TreeCache, TreeCacheBuilder};
+pub use view::{CacheEvent, CacheEvents, CacheView};

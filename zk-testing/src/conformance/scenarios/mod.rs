@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod auth;
 pub mod ceiling;
+pub mod children_caches;
 pub mod chroot;
 pub mod create;
 pub mod dropping;

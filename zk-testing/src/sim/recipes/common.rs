@@ -110,6 +110,14 @@ pub(super) async fn either_of<A, B>(first: impl Future<Output = A>, second: impl
     .await
 }
 
+/// Polls a future once.
+pub(super) fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
 /// Waits for a future until the world has come so far; then it is dropped.
 pub(super) async fn before<T>(process: &Process, phase: Phase, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut reached) = (pin!(future), pin!(process.reached(phase)));

@@ -1,0 +1,464 @@
+//! What replies and events change in what is known of a tree.
+//!
+//! Replies come in the order of their requests, so a later one is never older. What makes it hard is the rest: events that were not
+//! told because there was no link, replies that were on their way when an event came, nodes that were deleted and made anew.
+//!
+//! * A node is named by the transaction that created it. Another one of the same path is a removal, of all that was below it too,
+//!   and an addition.
+//! * A node's children are as listed while the numbers that tell of them are as they were then. They count as listed only when the
+//!   list has come and was applied.
+//! * An event means: read again. While a read is on its way, at most one other follows.
+//! * What was read before a node was told to be deleted says nothing any more.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::scope::Scope;
+use crate::{Zxid, broken::broken, client::Error, path, recipes::janitor::child, record::Stat};
+
+/// A node as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CachedNode {
+    /// Its data, where data is kept; null is empty.
+    pub data: Bytes,
+    /// Its numbers, as of the last time that its data was read: children that come and go do not show.
+    pub stat: Stat,
+}
+
+/// What may be asked about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// Its data and numbers.
+    Node,
+    /// The names of its children.
+    Children,
+    /// Whether it is there: only about the root, and when it was not.
+    Presence,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Node(CachedNode),
+    Children(Vec<String>, Stat),
+    /// It is there.
+    Present,
+    /// There is no such node.
+    Absent,
+    Refused(Error),
+    /// There was no answer.
+    Lost,
+}
+
+/// How changes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watching {
+    /// By one watch on everything: a node without children needs no list.
+    Whole,
+    /// By a watch that each read leaves.
+    Each,
+}
+
+type Question = (Arc<str>, What);
+
+/// A tree, and what has yet to be read of it.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    pub(super) scope: Scope,
+    watching: Watching,
+    /// How many questions may be on their way.
+    window: usize,
+    nodes: BTreeMap<Arc<str>, Entry>,
+    due: VecDeque<Question>,
+    is_due: BTreeSet<Question>,
+    flights: BTreeMap<Question, Flight>,
+    /// How often everything was read again.
+    round: u32,
+    /// Changes may have been missed, and nothing was done about it yet.
+    is_in_doubt: bool,
+    /// What has to be read before everything was.
+    owed: BTreeSet<Question>,
+    troubles: BTreeMap<Arc<str>, Error>,
+    changed: Vec<Arc<str>>,
+    removed: Vec<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    node: Arc<CachedNode>,
+    is_shown: bool,
+    /// Paths.
+    children: BTreeSet<Arc<str>>,
+    /// What the node's numbers were when the children were listed.
+    listed: Option<Listed>,
+    /// Whether the list leaves a watch that has not fired.
+    is_list_watched: bool,
+    /// In which round the children were last known to be all.
+    checked: u32,
+}
+
+/// The numbers that tell of a node's children. The last child's transaction alone does not: where the counter of children is at its end,
+/// it does not move when one is created (ZOOKEEPER-3249).
+type Listed = (Zxid, i32, i32);
+
+fn listed(stat: &Stat) -> Listed {
+    if broken!("tree cache: takes lists for the same by the number of their changes") {
+        return (Zxid(0), stat.cversion, 0);
+    }
+    (stat.pzxid, stat.cversion, stat.num_children)
+}
+
+#[derive(Debug)]
+struct Flight {
+    round: u32,
+    /// Something has happened since: it is to be asked again.
+    is_dirty: bool,
+    /// The node was deleted since.
+    is_dead: bool,
+}
+
+impl Mirror {
+    pub(super) fn new(scope: Scope, watching: Watching, window: usize) -> Self {
+        Self {
+            scope,
+            watching,
+            window: window.max(1),
+            nodes: BTreeMap::new(),
+            due: VecDeque::new(),
+            is_due: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            round: 0,
+            is_in_doubt: true,
+            owed: BTreeSet::new(),
+            troubles: BTreeMap::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Returns a node that is shown.
+    pub(super) fn get(&self, path: &str) -> Option<&Arc<CachedNode>> {
+        self.nodes.get(path).filter(|entry| entry.is_shown).map(|entry| &entry.node)
+    }
+
+    /// Returns all nodes that are shown, parents before their children.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<CachedNode>)> {
+        self.nodes.iter().filter(|(_, entry)| entry.is_shown).map(|(path, entry)| (path, &entry.node))
+    }
+
+    /// Returns the paths of a node's children that are known.
+    pub(super) fn children(&self, path: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.nodes.get(path).into_iter().flat_map(|entry| &entry.children)
+    }
+
+    /// Returns whether the root is there.
+    pub(super) fn has_root(&self) -> bool {
+        self.nodes.contains_key(&self.scope.root)
+    }
+
+    /// Returns the nodes that the server does not show, and why.
+    pub(super) fn troubles(&self) -> &BTreeMap<Arc<str>, Error> {
+        &self.troubles
+    }
+
+    /// Returns whether everything was read since the last [`rescan`](Self::rescan).
+    pub(super) fn is_complete(&self) -> bool {
+        !self.is_in_doubt && self.owed.is_empty()
+    }
+
+    /// Takes the paths of nodes that have changed.
+    pub(super) fn take_changed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Takes the paths of nodes that were removed, shown or not. They may be there again.
+    pub(super) fn take_removed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// Returns whether a node is known, shown or not.
+    pub(super) fn knows(&self, path: &str) -> bool {
+        self.nodes.contains_key(path)
+    }
+
+    pub(super) fn watching(&self) -> Watching {
+        self.watching
+    }
+
+    /// From now on, changes are told in another way.
+    pub(super) fn watch_by(&mut self, watching: Watching) {
+        self.watching = watching;
+        self.forget_watches();
+    }
+
+    /// The watches that reads have left are gone.
+    pub(super) fn forget_watches(&mut self) {
+        self.nodes.values_mut().for_each(|entry| entry.is_list_watched = false);
+    }
+
+    /// Changes may be missed from now on, until a [`rescan`](Self::rescan).
+    pub(super) fn doubt(&mut self) {
+        self.is_in_doubt = true;
+    }
+
+    /// Changes may have been missed: everything is to be read again.
+    pub(super) fn rescan(&mut self) {
+        self.is_in_doubt = false;
+        self.round += 1;
+        self.flights.values_mut().for_each(|flight| flight.is_dirty = true);
+        self.owed.extend(self.is_due.iter().cloned());
+        self.owed.extend(self.flights.keys().cloned());
+        let root = (self.scope.root.clone(), self.first_question());
+        let all: Vec<Question> = match self.scope.shows_root {
+            true => self.nodes.keys().map(|path| (path.clone(), What::Node)).collect(),
+            // The root is read by its list alone.
+            false => self.nodes.keys().filter(|path| **path != root.0).map(|path| (path.clone(), What::Node)).collect(),
+        };
+        for question in std::iter::once(root).chain(all) {
+            self.owed.insert(question.clone());
+            self.ask(question);
+        }
+    }
+
+    /// Something has happened to a node, or to its list of children.
+    pub(super) fn touch(&mut self, path: &str, what: What) {
+        if path == &*self.scope.root {
+            let what = if what == What::Node { self.first_question() } else { what };
+            return self.ask((self.scope.root.clone(), what));
+        }
+        if self.scope.reaches(path) {
+            self.ask((path.into(), what));
+        }
+    }
+
+    /// The watch on a node's list of children has fired.
+    pub(super) fn touch_list(&mut self, path: &str) {
+        if let Some(entry) = self.nodes.get_mut(path) {
+            entry.is_list_watched = false;
+        }
+        self.touch(path, What::Children);
+    }
+
+    /// A node was deleted. Only where events are told in the order of what has happened.
+    pub(super) fn kill(&mut self, path: &str) {
+        for what in [What::Node, What::Children] {
+            let question = (path.into(), what);
+            if broken!("tree cache: a late reply brings a deleted node back") {
+                break;
+            }
+            if let Some(flight) = self.flights.get_mut(&question) {
+                (flight.is_dead, flight.is_dirty) = (true, false);
+                // This is all there is to know of it, unless another one is told to be there.
+                self.owed.remove(&question);
+            }
+        }
+        self.remove(path);
+    }
+
+    /// Asks again for what the server did not show.
+    pub(super) fn retry(&mut self) {
+        let paths: Vec<Arc<str>> = self.troubles.keys().cloned().collect();
+        for path in paths {
+            self.touch(&path, What::Node);
+        }
+    }
+
+    /// Returns what to ask next, if there is room in the window.
+    pub(super) fn next(&mut self) -> Option<Question> {
+        if self.flights.len() >= self.window {
+            return None;
+        }
+        let question = self.due.pop_front()?;
+        self.is_due.remove(&question);
+        self.flights.insert(question.clone(), Flight { round: self.round, is_dirty: false, is_dead: false });
+        Some(question)
+    }
+
+    /// Takes in the answer to a question.
+    pub(super) fn answer(&mut self, question: Question, answer: Answer) {
+        let Some(flight) = self.flights.remove(&question) else { return };
+        let (path, what) = &question;
+        let was_absent = matches!(answer, Answer::Absent);
+        let is_answer = match answer {
+            Answer::Lost if broken!("tree cache: counts a list that failed as done") && *what == What::Children => {
+                if let Some(entry) = self.nodes.get_mut(path) {
+                    entry.listed = Some(listed(&entry.node.stat));
+                }
+                true
+            }
+            Answer::Lost => false,
+            // It tells of a node that is no more.
+            _ if flight.is_dead => true,
+            Answer::Refused(error) => {
+                self.troubles.insert(path.clone(), error);
+                true
+            }
+            Answer::Node(node) => {
+                self.troubles.remove(path);
+                self.found(path, node, &flight);
+                true
+            }
+            Answer::Children(names, stat) => {
+                self.troubles.remove(path);
+                self.list(path, &names, &stat, &flight);
+                true
+            }
+            Answer::Present => {
+                self.owe((path.clone(), self.first_question()), flight.round);
+                true
+            }
+            Answer::Absent => {
+                self.troubles.remove(path);
+                self.remove(path);
+                let is_told = *what == What::Presence || self.watching == Watching::Whole || *path != self.scope.root;
+                if !is_told {
+                    self.owe((path.clone(), What::Presence), flight.round);
+                }
+                true
+            }
+        };
+        let is_forgotten = broken!("children cache: counts a child that has gone as still to be read");
+        if is_answer && flight.round == self.round && !(is_forgotten && was_absent) {
+            self.owed.remove(&question);
+        }
+        if !is_answer || flight.is_dirty {
+            self.ask(question);
+        }
+    }
+
+    /// Returns what to ask about the root.
+    fn first_question(&self) -> What {
+        if self.scope.shows_root { What::Node } else { What::Children }
+    }
+
+    fn ask(&mut self, question: Question) {
+        if let Some(flight) = self.flights.get_mut(&question) {
+            flight.is_dirty = true;
+        } else if self.is_due.insert(question.clone()) {
+            self.due.push_back(question);
+        }
+    }
+
+    /// Asks for what follows from an answer: as long as that is not there, the round of that answer is not complete.
+    fn owe(&mut self, question: Question, round: u32) {
+        if round == self.round {
+            self.owed.insert(question.clone());
+        }
+        if !self.flights.get(&question).is_some_and(|flight| flight.round == self.round) {
+            self.ask(question);
+        }
+    }
+
+    /// A node was read.
+    fn found(&mut self, path: &Arc<str>, node: CachedNode, flight: &Flight) {
+        let stat = node.stat;
+        match self.nodes.get_mut(path) {
+            Some(entry) if broken!("tree cache: compares versions") && entry.node.stat.version == stat.version => {}
+            Some(entry) if entry.node.stat.czxid == stat.czxid => {
+                if stat.mzxid > entry.node.stat.mzxid {
+                    entry.node = Arc::new(node);
+                    if entry.is_shown {
+                        self.changed.push(path.clone());
+                    }
+                }
+            }
+            Some(_) | None => {
+                self.remove(path);
+                if !self.insert(path, node) {
+                    return;
+                }
+            }
+        }
+        self.check_children(path, &stat, flight);
+    }
+
+    /// Adds a node, and returns whether that could be: a node whose parent is not known comes with the parent's list, for the
+    /// parent was deleted, or is yet to be read.
+    fn insert(&mut self, path: &Arc<str>, node: CachedNode) -> bool {
+        if *path != self.scope.root {
+            let Some(parent) = path::parent(path).and_then(|parent| self.nodes.get_mut(parent)) else { return false };
+            parent.children.insert(path.clone());
+        }
+        let is_shown = self.scope.shows(path);
+        let (children, listed) = (BTreeSet::new(), None);
+        let entry = Entry { node: Arc::new(node), is_shown, children, listed, is_list_watched: false, checked: 0 };
+        self.nodes.insert(path.clone(), entry);
+        if is_shown {
+            self.changed.push(path.clone());
+        }
+        true
+    }
+
+    /// Lists the children of a node that was read, unless that is known to be in vain.
+    fn check_children(&mut self, path: &Arc<str>, stat: &Stat, flight: &Flight) {
+        let is_whole = self.watching == Watching::Whole;
+        let Some(entry) = self.nodes.get_mut(path) else { return };
+        // Where everything is watched, those that come after the first list are told one by one.
+        // What is left of an earlier round will be read again in this one.
+        let is_checked = is_whole && entry.checked == self.round;
+        if !self.scope.descends(path) || is_checked || flight.round != self.round {
+            return;
+        }
+        if entry.listed == Some(listed(stat)) && (is_whole || entry.is_list_watched) {
+            entry.checked = self.round;
+        } else if is_whole && stat.num_children == 0 {
+            self.list(path, &[], stat, flight);
+        } else if !entry.is_list_watched || entry.checked != self.round {
+            self.owe((path.clone(), What::Children), flight.round);
+        }
+    }
+
+    /// The children of a node were listed.
+    fn list(&mut self, path: &Arc<str>, names: &[String], stat: &Stat, flight: &Flight) {
+        let is_other = self.nodes.get(path).is_none_or(|entry| entry.node.stat.czxid != stat.czxid);
+        if is_other && *path == self.scope.root && !self.scope.shows_root {
+            self.remove(path);
+            self.insert(path, CachedNode { data: Bytes::new(), stat: *stat });
+        } else if is_other {
+            // A list of another node than the one that is known: which one it is will be read.
+            return self.owe((path.clone(), What::Node), flight.round);
+        }
+        let paths: BTreeSet<Arc<str>> = names.iter().map(|name| child(path, name).into()).collect();
+        let Some(entry) = self.nodes.get_mut(path) else { return };
+        let gone: Vec<Arc<str>> = entry.children.difference(&paths).cloned().collect();
+        let new: Vec<Arc<str>> = paths.difference(&entry.children).cloned().collect();
+        if !flight.is_dirty && flight.round == self.round {
+            (entry.listed, entry.is_list_watched, entry.checked) = (Some(listed(stat)), true, self.round);
+        }
+        for gone in gone {
+            let is_older = self.nodes.get(&gone).is_some_and(|entry| entry.node.stat.czxid < stat.pzxid);
+            if is_older {
+                self.remove(&gone);
+            }
+        }
+        for new in new {
+            if self.scope.contains(&new) {
+                self.owe((new, What::Node), flight.round);
+            }
+        }
+    }
+
+    /// Removes a node with all that is below it, what is deepest first.
+    fn remove(&mut self, path: &str) {
+        if let Some(parent) = path::parent(path).and_then(|parent| self.nodes.get_mut(parent)) {
+            parent.children.remove(path);
+        }
+        let mut found: Vec<Arc<str>> =
+            self.nodes.get_key_value(path).map(|(path, _)| path.clone()).into_iter().collect();
+        let mut looked_at = 0;
+        while let Some(next) = found.get(looked_at) {
+            looked_at += 1;
+            let below: Vec<Arc<str>> = self.children(next).cloned().collect();
+            found.extend(below);
+        }
+        for path in found.into_iter().rev() {
+            if self.nodes.remove(&path).is_some_and(|entry| entry.is_shown) {
+                self.changed.push(path.clone());
+            }
+            self.removed.push(path);
+        }
+    }
+}
