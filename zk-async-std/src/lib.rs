@@ -53,9 +53,11 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+#[cfg(feature = "tls")]
+pub use zk_proto::tls;
 pub use zk_proto::{
     AuthInfo, Backoff, Config, ConnectString, ConnectStringError, ConnectStringErrorReason, Credentials, Instant,
-    Limits, LinkId, Machine, Root, Server, Servers, SessionId, Transmit, Wants, Zxid, acl,
+    Limits, LinkId, Machine, Root, Security, Server, Servers, SessionId, Transmit, Wants, Zxid, acl,
     client::{
         Background, Call, Calling, Challenge, Client, ConnectFailure, Driver, Error, Io, OnExpiry, Pending, Repeatable,
         Runtime, Sleep, States, WatchEnd, Watcher,

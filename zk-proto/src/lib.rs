@@ -21,6 +21,7 @@
     doc = "| [`client`] | `Client`, watchers and the driver: the half that callers see, for every runtime |"
 )]
 #![cfg_attr(feature = "recipes", doc = "| [`recipes`] | locks, and what else processes coordinate by |")]
+#![cfg_attr(feature = "tls", doc = "| [`tls`] | TLS as a layer around any machine |")]
 //! | [`Config`], [`ConnectString`] | what can be chosen |
 //! | [`code`], [`acl`], [`path`], [`sasl`] | the protocol's numbers, permissions, paths, and SASL's place |
 //!
@@ -31,6 +32,7 @@
 //! | `recipes` (default) | coordination recipes over the client |
 //! | `client` (default) | the half that callers see: needs `std`, but no runtime |
 //! | `std` | `std::error::Error` sources and vectored writes; without it the crate is `no_std` with `alloc` |
+//! | `tls` | TLS by rustls; `tls-ring` adds cryptography, `tls-platform` trusts whom the platform trusts |
 //! | `arbitrary` | `arbitrary::Arbitrary` for every record, for fuzz targets of your own |
 //!
 //! Without features the crate depends on `bytes` and `thiserror` alone.
@@ -132,10 +134,12 @@ mod rng;
 pub mod sasl;
 pub mod session;
 mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod wire;
 
 pub use config::{AuthInfo, Config, Credentials, Limits};
-pub use hosts::{Backoff, ConnectString, ConnectStringError, ConnectStringErrorReason, Server, Servers};
+pub use hosts::{Backoff, ConnectString, ConnectStringError, ConnectStringErrorReason, Security, Server, Servers};
 pub use ids::{SessionId, Zxid};
 pub use machine::{LinkId, Machine, Transmit, Wants};
 pub use path::Root;

@@ -6,6 +6,8 @@
 //! [`server`] is a ZooKeeper server in memory, as a pure machine of bytes and time, and [`TestServer`] serves it on a port
 //! of the loopback interface: the same answers in a millisecond, without Java, and with faults on demand.
 
+#[cfg(feature = "tls")]
+mod authority;
 #[cfg(all(unix, feature = "conformance"))]
 pub mod conformance;
 #[cfg(unix)]
@@ -14,5 +16,7 @@ pub mod server;
 pub mod sim;
 pub mod test_server;
 
+#[cfg(feature = "tls")]
+pub use authority::{Authority, Identity};
 pub use server::Server;
 pub use test_server::TestServer;

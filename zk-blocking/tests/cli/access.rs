@@ -1,6 +1,6 @@
 //! Credentials and access control lists.
 
-use crate::support::{in_memory, on_each_server};
+use crate::support::{file, in_memory, on_each_server};
 
 const BOB: &str = "--auth digest:bob:hunter2";
 
@@ -14,6 +14,8 @@ fn credentials_come_from_an_option_or_from_the_environment() {
         assert_eq!(zk.ok(&format!("get /a --auth digest:alice:x {BOB}")), "secret");
         let from_environment = zk.command(&["get", "/a"]).env("ZK_AUTH", "digest:bob:hunter2").output().unwrap();
         assert_eq!(from_environment.stdout, b"secret");
+        let lines = file("auth", b"digest:alice:x\r\n\ndigest:bob:hunter2\n");
+        assert_eq!(zk.ok(&format!("get /a --auth-file {lines}")), "secret");
     });
 }
 
@@ -33,6 +35,9 @@ fn secrets_are_never_shown() {
         assert!(!String::from_utf8(said).unwrap().contains("hunter2"), "{arguments:?}");
     }
     zk.run("--auth hunter2 ls").fails(2, &["zk: --auth: expected SCHEME:SECRET"]);
+    let lines = file("bad-auth", b"hunter2");
+    zk.run(&format!("--auth-file {lines} ls")).fails(2, &["zk: --auth-file: expected SCHEME:SECRET"]);
+    zk.run("--auth-file /no/such/file ls").fails(1, &["zk: /no/such/file"]);
 }
 
 #[test]

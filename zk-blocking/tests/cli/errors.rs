@@ -12,7 +12,7 @@ fn what_is_wrong_with_the_command_line_is_2() {
     }
     zk.run("set /a").fails(2, &["no data"]);
     zk.run("-s host:port ls").fails(2, &["bad connect string", "the port must be a number"]);
-    zk.run("-s tls://host ls").fails(2, &["bad connect string"]);
+    zk.run("-s ssl://host ls").fails(2, &["bad connect string"]);
     zk.run("-s , ruok").fails(2, &["bad connect string"]);
 }
 

@@ -8,5 +8,6 @@ mod holding;
 mod nodes;
 mod shells;
 mod support;
+mod tls;
 mod transactions;
 mod trees;

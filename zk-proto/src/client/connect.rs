@@ -8,6 +8,8 @@ use super::{
     exchange::{Exchange, Session},
     shared::{Hold, Holder, Shared},
 };
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::{AuthInfo, Backoff, Config, ConnectString, ConnectStringError, Credentials, Limits, sasl};
 
 /// What an adapter adds to [`Io`](super::Io): a place where the driver runs, and chance.
@@ -29,11 +31,19 @@ pub trait Runtime {
 #[must_use = "a builder does nothing until `connect`"]
 pub struct Builder<R = ()> {
     runtime: R,
+    plan: Plan,
+}
+
+/// What was chosen.
+#[derive(Clone, Debug)]
+struct Plan {
     config: Config,
     connect_timeout: Duration,
     on_expiry: OnExpiry,
     watcher_queue: usize,
     seed: Option<[u8; 32]>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Builder {
@@ -48,65 +58,74 @@ impl Builder {
 
     /// Begins with a configuration.
     pub fn from_config(config: Config) -> Self {
-        Self {
-            runtime: (),
+        let plan = Plan {
             config,
             connect_timeout: Duration::from_secs(30),
             on_expiry: OnExpiry::default(),
             watcher_queue: 1024,
             seed: None,
-        }
+            #[cfg(feature = "tls")]
+            tls: None,
+        };
+        Self { runtime: (), plan }
     }
 }
 
 impl<R> Builder<R> {
     /// Goes on with a runtime, or with another one than the adapter's.
     pub fn with_runtime<S: Runtime>(self, runtime: S) -> Builder<S> {
-        let Self { runtime: _, config, connect_timeout, on_expiry, watcher_queue, seed } = self;
-        Builder { runtime, config, connect_timeout, on_expiry, watcher_queue, seed }
+        Builder { runtime, plan: self.plan }
     }
 
     /// Sets the session timeout to ask for. Default 10 s. See [`Config::session_timeout`].
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
-        self.config.session_timeout = timeout;
+        self.plan.config.session_timeout = timeout;
         self
     }
 
     /// Sets how long [`connect`](Self::connect) may take. Default 30 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.plan.connect_timeout = timeout;
         self
     }
 
     /// Sets how long one attempt with one server may take. See [`Config::link_timeout`] for the default.
     pub fn link_timeout(mut self, timeout: Duration) -> Self {
-        self.config.link_timeout = Some(timeout);
+        self.plan.config.link_timeout = Some(timeout);
         self
     }
 
     /// Sets how long an orderly close may take, and work in the background before it. Default 2 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.config.close_timeout = timeout;
+        self.plan.config.close_timeout = timeout;
         self
     }
 
     /// Takes a server that is cut off from the quorum too, for reading, and looks on for a writable one. See
     /// [`Config::read_only`].
     pub fn read_only(mut self) -> Self {
-        self.config.read_only = true;
+        self.plan.config.read_only = true;
         self
     }
 
     /// Adds credentials for every link.
     pub fn auth(mut self, auth: AuthInfo) -> Self {
-        self.config.auth.push(auth);
+        self.plan.config.auth.push(auth);
         self
     }
 
     /// Authenticates every link by SASL. The factory and its mechanisms are called while the client is locked, so they must not
     /// use the client.
     pub fn sasl(mut self, factory: Arc<dyn sasl::Factory>) -> Self {
-        self.config.sasl = Some(factory);
+        self.plan.config.sasl = Some(factory);
+        self
+    }
+
+    /// Speaks TLS with every server that does not say `tcp://` in the connect string. Without this, no server is spoken to by
+    /// TLS, and those that say `tls://` not at all.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.plan.tls = Some(tls.into());
         self
     }
 
@@ -115,62 +134,67 @@ impl<R> Builder<R> {
     /// If it has expired by then, the client begins a new one all the same, unless told otherwise by
     /// [`on_expiry`](Self::on_expiry); compare [`Client::session`].
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.config.credentials = Some(credentials);
+        self.plan.config.credentials = Some(credentials);
         self
     }
 
     /// Sets what is to be done when the session has expired. Default: begin a new one.
     pub fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
-        self.on_expiry = on_expiry;
+        self.plan.on_expiry = on_expiry;
         self
     }
 
     /// Counts the session as expired when no server was reached for so long. Default never. See [`Config::give_up_after`].
     pub fn give_up_after(mut self, timeout: Duration) -> Self {
-        self.config.give_up_after = Some(timeout);
+        self.plan.config.give_up_after = Some(timeout);
         self
     }
 
     /// Sets how much earlier than the server could expire the session [`Client::valid_until`] lies. Default a quarter of the
     /// timeout in force. See [`Config::validity_margin`] for what it must cover.
     pub fn validity_margin(mut self, margin: Duration) -> Self {
-        self.config.validity_margin = Some(margin);
+        self.plan.config.validity_margin = Some(margin);
         self
     }
 
     /// Sets how long to wait between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.config.backoff = backoff;
+        self.plan.config.backoff = backoff;
         self
     }
 
     /// Sets what is bounded by how much.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
+        self.plan.config.limits = limits;
         self
     }
 
     /// Sets how many events the owner of a persistent watch may be behind before they are replaced by one that says
     /// [`Resync`](crate::session::WatchedEventKind::Resync). Default 1,024.
     pub fn watcher_queue(mut self, events: usize) -> Self {
-        self.watcher_queue = events;
+        self.plan.watcher_queue = events;
         self
     }
 
     /// Sets the seed of every random decision, for tests that are to repeat themselves. Default: the runtime's.
     pub fn seed(mut self, seed: [u8; 32]) -> Self {
-        self.seed = Some(seed);
+        self.plan.seed = Some(seed);
         self
     }
 
     /// Makes a client and its driver, which is to be driven: by [`drive`](super::drive) or a loop of one's own. The given seed
     /// is for where none was [set](Self::seed).
     pub fn build(self, seed: [u8; 32]) -> (Client, Driver) {
-        let root = self.config.root.clone();
-        let session = Session::new(self.config, self.seed.unwrap_or(seed));
-        let shared = Arc::new(Shared::new(Exchange::new(session, self.on_expiry, self.watcher_queue)));
+        let plan = self.plan;
+        let root = plan.config.root.clone();
+        let session = Session::new(plan.config, plan.seed.unwrap_or(seed));
+        let shared = Arc::new(Shared::new(Exchange::new(session, plan.on_expiry, plan.watcher_queue)));
         let hold = Arc::new(Hold { shared: shared.clone(), by: Holder::User });
-        (Client::new(hold, root), Driver::new(shared))
+        #[cfg(feature = "tls")]
+        let driver = Driver::new(shared, plan.tls);
+        #[cfg(not(feature = "tls"))]
+        let driver = Driver::new(shared);
+        (Client::new(hold, root), driver)
     }
 }
 
@@ -186,7 +210,7 @@ impl<R: Runtime> Builder<R> {
     ///
     /// When it is awaited where the [`Runtime`] cannot start a driver: for tokio, outside of a runtime.
     pub async fn connect(self) -> Result<Client, Error> {
-        let limit = self.connect_timeout;
+        let limit = self.plan.connect_timeout;
         let client = self.connect_lazy();
         match client.timeout(limit, client.connected()).await {
             Ok(Ok(())) => Ok(client),
@@ -202,9 +226,8 @@ impl<R: Runtime> Builder<R> {
     ///
     /// When it is called where the [`Runtime`] cannot start a driver: for tokio, outside of a runtime.
     pub fn connect_lazy(self) -> Client {
-        let Self { runtime, config, connect_timeout, on_expiry, watcher_queue, seed } = self;
-        let builder = Builder { runtime: (), config, connect_timeout, on_expiry, watcher_queue, seed };
-        let (client, driver) = builder.build(runtime.seed());
+        let Self { runtime, plan } = self;
+        let (client, driver) = Builder { runtime: (), plan }.build(runtime.seed());
         runtime.start(driver);
         client
     }

@@ -2,18 +2,22 @@
 
 use core::{
     fmt,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::{
-    background::Tasks,
-    exchange::Exchange,
-    shared::{Outbox, Shared},
-};
+use super::{desk::Desk, shared::Shared};
+#[cfg(feature = "tls")]
+use crate::tls::{Secured, Tls};
 use crate::{Instant, LinkId, Machine, Server, Transmit, Wants};
+
+/// What lies between the exchange and the transport.
+#[cfg(feature = "tls")]
+type Layers = Secured<Desk>;
+#[cfg(not(feature = "tls"))]
+type Layers = Desk;
 
 /// The half of a client that is driven: a [`Machine`] of bytes and time. Made by [`Builder::build`](super::Builder::build),
 /// and given to [`drive`](super::drive) or to a loop of one's own.
@@ -23,31 +27,17 @@ use crate::{Instant, LinkId, Machine, Server, Transmit, Wants};
 /// woken when there is something new to send.
 ///
 /// Dropping the driver ends its clients, without closing the session on the server.
-pub struct Driver {
-    shared: Arc<Shared>,
-    tasks: Tasks,
-    outbox: Outbox,
-    /// To be woken with, while awake.
-    waker: Option<Waker>,
-}
+pub struct Driver(Layers);
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, tasks: Tasks::default(), outbox: Outbox::default(), waker: None }
+    #[cfg(feature = "tls")]
+    pub(super) fn new(shared: Arc<Shared>, tls: Option<Tls>) -> Self {
+        Self(Secured::new(Desk::new(shared), tls))
     }
 
-    /// Does something under the lock, hands out what comes of it, and wakes everybody concerned after the release.
-    fn with<T>(&mut self, work: impl FnOnce(&mut Exchange, &mut Outbox) -> T) -> T {
-        let Self { shared, outbox, waker, .. } = self;
-        let result = {
-            let mut exchange = shared.lock();
-            exchange.driver_awake(waker, outbox);
-            let result = work(&mut exchange, outbox);
-            exchange.settle(outbox);
-            result
-        };
-        outbox.deliver();
-        result
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(Desk::new(shared))
     }
 
     /// Returns a function that tells how many requests were handed out and not answered yet; none once the driver is gone.
@@ -55,123 +45,57 @@ impl Driver {
     /// For a loop that gives its driver away, to [`drive`](super::drive) for instance, and wants to know whether anything is
     /// waited for.
     pub fn unanswered(&self) -> impl Fn() -> usize + Send + Sync + use<> {
-        let shared = Arc::downgrade(&self.shared);
-        move || shared.upgrade().map_or(0, |shared| shared.lock().session.in_flight_len())
-    }
-
-    fn look<T>(&self, question: impl FnOnce(&Exchange) -> T) -> T {
-        question(&self.shared.lock())
+        #[cfg(feature = "tls")]
+        let desk = self.0.get_ref();
+        #[cfg(not(feature = "tls"))]
+        let desk = &self.0;
+        desk.unanswered()
     }
 }
 
 impl Machine for Driver {
     fn handle_connected(&mut self, link: LinkId, now: Instant) {
-        self.with(|exchange, _| {
-            exchange.see(now);
-            exchange.session.handle_connected(link, now);
-        });
+        self.0.handle_connected(link, now);
     }
 
     fn handle_input(&mut self, link: LinkId, input: &mut BytesMut, now: Instant) {
-        self.with(|exchange, outbox| {
-            exchange.see(now);
-            loop {
-                exchange.session.handle_input(link, input, now);
-                // A full queue of events is emptied here, so the session can go on with what it left in the buffer.
-                let is_full = !exchange.session.wants_input();
-                exchange.settle(outbox);
-                if !is_full || !exchange.session.wants_input() {
-                    break;
-                }
-            }
-        });
+        self.0.handle_input(link, input, now);
     }
 
     fn handle_disconnected(&mut self, link: LinkId, now: Instant) {
-        self.with(|exchange, _| {
-            exchange.see(now);
-            exchange.session.handle_disconnected(link, now);
-        });
+        self.0.handle_disconnected(link, now);
     }
 
     fn handle_failure(&mut self, link: LinkId, complaint: &dyn fmt::Display, now: Instant) {
-        let complaint = complaint.to_string();
-        self.with(|exchange, outbox| {
-            exchange.see(now);
-            exchange.handle_failure(link, complaint, now, outbox);
-        });
+        self.0.handle_failure(link, complaint, now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.with(|exchange, outbox| {
-            exchange.see(now);
-            // What ends here may begin something that is due at once: a new session, or the close of this one.
-            while exchange.deadline().is_some_and(|deadline| deadline <= exchange.now()) {
-                exchange.handle_timeout(outbox);
-                exchange.settle(outbox);
-            }
-        });
+        self.0.handle_timeout(now);
     }
 
     fn wants(&self) -> Wants {
-        self.look(|exchange| exchange.session.wants())
+        self.0.wants()
     }
 
     fn wants_probe(&self) -> Option<(LinkId, Server)> {
-        self.look(|exchange| exchange.session.wants_probe())
+        self.0.wants_probe()
     }
 
     fn wants_input(&self) -> bool {
-        self.look(|exchange| exchange.session.wants_input())
+        self.0.wants_input()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.look(Exchange::deadline)
+        self.0.poll_timeout()
     }
 
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit> {
-        self.with(|exchange, outbox| {
-            exchange.see(now);
-            let transmit = exchange.session.poll_transmit(link, now);
-            if transmit.is_some() {
-                exchange.places.call_first(outbox);
-            }
-            transmit
-        })
+        self.0.poll_transmit(link, now)
     }
 
     fn poll_work(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
-        let Self { shared, waker, .. } = self;
-        let shift = {
-            let mut exchange = shared.lock();
-            exchange.see(now);
-            if !exchange.chores.is_due() {
-                return if exchange.driver_asleep(waker) { Poll::Pending } else { Poll::Ready(()) };
-            }
-            exchange.chores.take()
-        };
-        let finished = self.tasks.run(shift, &self.shared);
-        self.with(|exchange, _| {
-            exchange.chores.finish(finished);
-            exchange.drain();
-        });
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Whoever still waits would wait for ever.
-        let chores = self.with(|exchange, outbox| {
-            exchange.hand_over(outbox);
-            exchange.settle(outbox);
-            exchange.chores.clear()
-        });
-        drop(chores);
-        self.tasks = Tasks::default();
+        self.0.poll_work(cx, now)
     }
 }
 

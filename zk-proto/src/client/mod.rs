@@ -39,6 +39,7 @@
 mod background;
 mod call;
 mod connect;
+mod desk;
 mod dial;
 mod drive;
 mod driver;

@@ -1,8 +1,8 @@
-//! The text by which users name an ensemble: `host[:port],…[/chroot]`.
+//! The text by which users name an ensemble: `[scheme://]host[:port],…[/chroot]`.
 //!
-//! What follows the first `/` is the chroot, commas included: it stands once, at the end, and not behind each server.
-//! What cannot be understood is refused rather than guessed at, above all a scheme such as `tls://`, which a more lenient
-//! reader would take for a host and then speak to in plain text.
+//! What follows the first `/` that is not part of a scheme is the chroot, commas included: it stands once, at the end, and not
+//! behind each server. What cannot be understood is refused rather than guessed at, above all an unknown scheme, which a more
+//! lenient reader would take for a host and then speak to in plain text; and `tls://` where there is no TLS.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,13 +10,14 @@ use core::fmt;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
-use super::{Server, Servers};
+use super::{Security, Server, Servers};
 use crate::path::{Excerpt, PathError, Root};
 
 /// An ensemble as users name it: its servers, and the chroot to work in.
 ///
 /// The text is `host[:port],host[:port],…[/chroot]`, as for every ZooKeeper client. The port is 2181 where none is
-/// given. IPv6 addresses stand in brackets, `[::1]:2181`. White space around the text and around each server is
+/// given. IPv6 addresses stand in brackets, `[::1]:2181`. A server may have a scheme, `tls://host:port` or `tcp://host:port`,
+/// which says whether to speak TLS with it (see [`Security`]); `tls` needs the feature of that name. White space around the text and around each server is
 /// ignored; a server that is named twice is taken once; the chroot `/` is none. The text may be 64 KiB long and name
 /// 1024 servers. Printing gives the same in full, with every port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,9 +145,12 @@ pub enum ConnectStringErrorReason {
     /// There is more than one colon outside of brackets, so the port could be part of an address.
     #[error("more than one colon, expected host:port, or an IPv6 address in brackets as in [::1]:2181")]
     TooManyColons,
-    /// There is a scheme, as in `tls://host:port`. None is supported.
-    #[error("scheme not supported, expected host:port")]
+    /// There is a scheme other than `tls` and `tcp`.
+    #[error("scheme not supported, expected host:port, tls://host:port or tcp://host:port")]
     UnsupportedScheme,
+    /// There is the scheme `tls`, and no TLS: the feature `tls` is off.
+    #[error("this program was built without TLS (feature `tls` of zk-proto)")]
+    NoTls,
     /// There is a chroot where only servers are expected.
     #[error("expected servers without a chroot")]
     UnexpectedChroot,
@@ -158,6 +162,9 @@ pub enum ConnectStringErrorReason {
 /// Checks what parsing and [`Servers::new`] demand of a server.
 pub(super) fn check(server: &Server) -> Result<(), ConnectStringErrorReason> {
     let host = &*server.host;
+    if server.security == Security::Tls && !cfg!(feature = "tls") {
+        return Err(ConnectStringErrorReason::NoTls);
+    }
     if server.port == 0 {
         return Err(ConnectStringErrorReason::BadPort);
     }
@@ -193,17 +200,24 @@ fn split(text: &str) -> Result<(&str, &str), ConnectStringError> {
         return Err(ConnectStringError::new(Excerpt(text).shown(), reason));
     }
     let text = text.trim();
-    let (servers, chroot) = text.split_at(text.find('/').unwrap_or(text.len()));
-    if servers.ends_with(':') && chroot.starts_with("//") {
-        // The slashes belong to the last entry before them.
-        let start = servers.rfind(',').map_or(0, |comma| comma + 1);
-        let entry = text[start..].split(',').next().unwrap_or_default();
-        return Err(ConnectStringError::new(entry.trim(), ConnectStringErrorReason::UnsupportedScheme));
-    }
+    let (servers, chroot) = text.split_at(end_of_servers(text));
     if servers.trim().is_empty() {
         return Err(ConnectStringError::new(text, ConnectStringErrorReason::NoServer));
     }
     Ok((servers, chroot))
+}
+
+/// Returns where the first slash is that does not belong to a scheme.
+fn end_of_servers(text: &str) -> usize {
+    let mut start = 0;
+    while let Some(slash) = text[start..].find('/').map(|slash| start + slash) {
+        let is_scheme = text[start..slash].ends_with(':') && text[slash..].starts_with("//");
+        if !is_scheme {
+            return slash;
+        }
+        start = slash + 2;
+    }
+    text.len()
 }
 
 fn split_without_chroot(text: &str) -> Result<&str, ConnectStringError> {
@@ -226,6 +240,10 @@ fn read_server(entry: &str) -> Result<Server, ConnectStringErrorReason> {
     if entry.is_empty() {
         return Err(ConnectStringErrorReason::EmptyEntry);
     }
+    let (security, entry) = match entry.split_once("://") {
+        Some((scheme, rest)) => (read_scheme(scheme)?, rest),
+        None => (Security::AsConfigured, entry),
+    };
     let (host, port) = match entry.strip_prefix('[') {
         Some(rest) => split_brackets(rest)?,
         None => split_name(entry)?,
@@ -236,9 +254,19 @@ fn read_server(entry: &str) -> Result<Server, ConnectStringErrorReason> {
         Some(digits) if digits.starts_with('+') => return Err(ConnectStringErrorReason::BadPort),
         Some(digits) => digits.parse().map_err(|_| ConnectStringErrorReason::BadPort)?,
     };
-    let server = Server::new(host, port);
+    let server = Server::new(host, port).with_security(security);
     check(&server)?;
     Ok(server)
+}
+
+fn read_scheme(scheme: &str) -> Result<Security, ConnectStringErrorReason> {
+    if scheme.eq_ignore_ascii_case("tcp") {
+        Ok(Security::Plain)
+    } else if scheme.eq_ignore_ascii_case("tls") {
+        Ok(Security::Tls)
+    } else {
+        Err(ConnectStringErrorReason::UnsupportedScheme)
+    }
 }
 
 /// Splits what follows an opening bracket into address and port.
@@ -354,9 +382,13 @@ mod tests {
             ("a;b", "a;b", BadHost { character: ';' }),
             ("user@a:1", "user@a:1", BadHost { character: '@' }),
             ("a\0:1", "a\0:1", BadHost { character: '\0' }),
-            ("tls://a:1", "tls://a:1", UnsupportedScheme),
-            ("a:1, tls://b:2/app ,c:3", "tls://b:2/app", UnsupportedScheme),
+            ("ssl://a:1", "ssl://a:1", UnsupportedScheme),
+            ("a:1, ssl://b:2 ,tcp://c:3/app", "ssl://b:2", UnsupportedScheme),
             ("dns-srv://a", "dns-srv://a", UnsupportedScheme),
+            ("tcp://", "tcp://", NoHost),
+            ("tcp://tcp://a", "tcp://tcp://a", BadPort),
+            ("tcp://:1", "tcp://:1", NoHost),
+            ("a,tcp:///app", "tcp://", NoHost),
             ("://a", "://a", UnsupportedScheme),
         ];
 
@@ -368,10 +400,40 @@ mod tests {
 
     #[test]
     fn a_scheme_is_never_taken_for_a_host() {
-        for text in ["tls://a:1", "tls:a", "tls:a:1", "tls:/a:1", "tls:///a", "a:1,tls:b", "TLS://a"] {
+        for text in ["ssl://a:1", "tls:a", "tls:a:1", "tls:/a:1", "tls:///a", "a:1,tls:b", "SSL://a", "tcp:a", "tcp:/a"]
+        {
             assert!(text.parse::<ConnectString>().is_err(), "{text}");
             assert!(text.parse::<Servers>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_server_may_say_whether_to_speak_tls() {
+        let parsed = "a:1, TCP://b ,tcp://[::1]:3/app//x".parse::<ConnectString>();
+        assert!(parsed.is_err(), "that chroot is none");
+
+        let parsed = "a:1, TCP://b ,tcp://[::1]:3/app".parse::<ConnectString>().unwrap();
+
+        assert_eq!(parsed.to_string(), "a:1,tcp://b:2181,tcp://[::1]:3/app");
+        let security: Vec<_> = parsed.servers.iter().map(|server| server.security).collect();
+        assert_eq!(security, [Security::AsConfigured, Security::Plain, Security::Plain]);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_asked_for_by_its_scheme() {
+        let parsed = "tls://zk1:2281,zk2:2181/app".parse::<ConnectString>().unwrap();
+
+        assert_eq!(parsed.to_string(), "tls://zk1:2281,zk2:2181/app");
+        assert_eq!(parsed.servers.iter().next().map(|server| server.security), Some(Security::Tls));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_is_refused_where_there_is_none() {
+        let error = "tls://zk1:2281".parse::<ConnectString>().unwrap_err();
+
+        assert_eq!(error.reason(), &ConnectStringErrorReason::NoTls);
     }
 
     #[test]

@@ -30,24 +30,50 @@ pub struct Server {
     pub port: u16,
     /// How often this server was dialled before. Whoever dials may begin with another one of its addresses each time.
     pub attempt: u32,
+    /// Whether to speak TLS with it.
+    pub security: Security,
+}
+
+/// Whether to speak TLS with a server. In an ensemble that is on its way to TLS, some servers do and some do not yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Security {
+    /// TLS, if the client was configured for it; plain text otherwise. What a server without a scheme gets.
+    #[default]
+    AsConfigured,
+    /// Plain text, `tcp://` in a connect string.
+    Plain,
+    /// TLS, `tls://` in a connect string. Never plain text: where there is no TLS, there is no link.
+    Tls,
 }
 
 impl Server {
     /// Names a server that was not dialled yet. Whether the name can be one is checked by [`Servers::new`].
     pub fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
-        Self { host: host.into(), port, attempt: 0 }
+        Self { host: host.into(), port, attempt: 0, security: Security::AsConfigured }
     }
 
-    /// Returns whether both have the same name and port. The case of ASCII letters does not matter, nor does the attempt.
+    /// Says whether to speak TLS with it.
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Returns whether both have the same name and port. The case of ASCII letters does not matter, nor do attempt and security.
     pub fn same_place(&self, other: &Self) -> bool {
         self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
     }
 }
 
-/// Prints `host:port`, with an IPv6 address in brackets.
+/// Prints `host:port`, with an IPv6 address in brackets, behind its scheme where it has one.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, attempt: _ } = self;
+        let Self { host, port, attempt: _, security } = self;
+        match security {
+            Security::AsConfigured => {}
+            Security::Plain => f.write_str("tcp://")?,
+            Security::Tls => f.write_str("tls://")?,
+        }
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
@@ -132,6 +158,8 @@ mod tests {
         assert_eq!(Server::new("zk1.example.com", 2181).to_string(), "zk1.example.com:2181");
         assert_eq!(Server::new("10.0.0.1", 1).to_string(), "10.0.0.1:1");
         assert_eq!(Server::new("::1", 65535).to_string(), "[::1]:65535");
+        assert_eq!(Server::new("::1", 1).with_security(Security::Tls).to_string(), "tls://[::1]:1");
+        assert_eq!(Server::new("a", 1).with_security(Security::Plain).to_string(), "tcp://a:1");
     }
 
     #[test]
@@ -139,7 +167,7 @@ mod tests {
         let server = Server::new("zk1", 2181);
 
         assert!(server.same_place(&Server { attempt: 7, ..server.clone() }));
-        assert!(server.same_place(&Server::new("ZK1", 2181)));
+        assert!(server.same_place(&Server::new("ZK1", 2181).with_security(Security::Tls)));
         assert!(!server.same_place(&Server::new("zk1", 2182)));
         assert!(!server.same_place(&Server::new("zk2", 2181)));
     }

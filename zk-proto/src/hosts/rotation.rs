@@ -99,7 +99,10 @@ impl Rotation {
         for (index, stop) in self.stops.iter_mut().enumerate() {
             match old.find(&stop.server) {
                 Some(known) => {
+                    // Where it was, it is; whether to speak TLS with it may have changed.
+                    let security = stop.server.security;
                     *stop = old.stops[known].clone();
+                    stop.server.security = security;
                     kept.push(index);
                 }
                 None => added.push(index),

@@ -22,12 +22,13 @@ use super::{
     adapter::{Adapter, AdapterWithIo},
     bent::Bend,
     own_server::{OwnServer, Settings},
+    secure::{Clients, SecureServer},
     soon,
     waiting::limited,
     words,
 };
 use crate::{
-    TestServer,
+    Authority, Identity, TestServer,
     ensemble::{self, Pieces, Proxy},
     server::Version,
 };
@@ -248,6 +249,15 @@ impl Ground {
     /// Puts a proxy in front of the scenario's chroot.
     pub fn line(&self) -> Line {
         Line::new(self.clone())
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Starts a server that speaks TLS, with a certificate as the scenario wants it.
+    pub fn secure_server(&self, clients: Clients, certify: impl FnOnce(&Authority) -> Identity) -> SecureServer {
+        SecureServer::start(self, clients, certify)
     }
 
     /// Starts a server that this scenario has to itself.

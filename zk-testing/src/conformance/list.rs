@@ -14,6 +14,7 @@ macro_rules! conformance {
             $crate::conformance_on_any_server!(run $adapter, Memory);
             $crate::conformance_in_memory!(run $adapter, Memory);
             $crate::conformance_of_recipes!(run $adapter, Memory);
+            $crate::conformance_of_tls!(run $adapter, Memory);
         }
 
         mod memory_3_8 {
@@ -42,6 +43,7 @@ macro_rules! conformance {
             $crate::conformance_on_any_server!(run $adapter, Real);
             $crate::conformance_on_ensembles!(run $adapter, Real);
             $crate::conformance_of_recipes!(run $adapter, Real);
+            $crate::conformance_of_tls!(run $adapter, Real);
         }
 
         mod real_in_random_pieces {
@@ -495,7 +497,7 @@ mod tests {
 
     #[test]
     fn no_scenario_is_missing_from_the_lists() {
-        let list = concat!(include_str!("list.rs"), include_str!("recipe_list.rs"));
+        let list = concat!(include_str!("list.rs"), include_str!("recipe_list.rs"), include_str!("tls_list.rs"));
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance/scenarios");
         let mut count = 0;
         for entry in fs::read_dir(directory).unwrap() {

@@ -58,7 +58,9 @@ pub mod process;
 mod recipe_list;
 #[doc(hidden)]
 pub mod scenarios;
+mod secure;
 mod spawned;
+mod tls_list;
 mod waiting;
 mod words;
 
@@ -69,6 +71,7 @@ pub use ground::{Ground, Setting};
 pub use line::Line;
 pub use lost_replies::losing_replies;
 pub use own_server::{OwnServer, Settings};
+pub use secure::{Clients, SecureServer};
 pub use spawned::Spawned;
 
 #[doc(hidden)]

@@ -31,12 +31,20 @@ pub struct Builder {
     address: SocketAddr,
     options: Options,
     seed: u64,
+    #[cfg(feature = "tls")]
+    tls: Option<(crate::Identity, Option<String>)>,
 }
 
 impl Builder {
     /// Makes the default settings: those of [`Options`], on a free port of the loopback interface.
     pub fn new() -> Self {
-        Self { address: (Ipv4Addr::LOCALHOST, 0).into(), options: Options::default(), seed: 0 }
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            options: Options::default(),
+            seed: 0,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Sets the port; 0 for a free one.
@@ -108,6 +116,21 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS, and nothing else, and shows this certificate.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, identity: &crate::Identity) -> Self {
+        self.tls = Some((identity.clone(), None));
+        self
+    }
+
+    /// Speaks TLS, and demands a certificate of its clients too: of one of the authorities in this PEM text. A client's
+    /// certificate gives it no id here, unlike on a real server.
+    #[cfg(feature = "tls")]
+    pub fn mutual_tls(mut self, identity: &crate::Identity, clients: &str) -> Self {
+        self.tls = Some((identity.clone(), Some(clients.to_owned())));
+        self
+    }
+
     /// Changes any of the [`Options`]. The wall clock and the port that `conf` tells are set at the start.
     pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
@@ -121,6 +144,14 @@ impl Builder {
     /// When the address is taken, or the operating system has no port or no thread to give.
     pub fn start(mut self) -> io::Result<TestServer> {
         self.options.wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        #[cfg(feature = "tls")]
+        if let Some((identity, clients)) = self.tls {
+            let secure = super::secure::Secure::new(&identity, clients.as_deref())?;
+            let server = TestServer::serve(Server::new(self.options, self.seed), self.address)?;
+            // Nobody can know of it yet.
+            server.meddle(|world| world.secure = Some(secure));
+            return Ok(server);
+        }
         TestServer::serve(Server::new(self.options, self.seed), self.address)
     }
 }

@@ -37,6 +37,8 @@
 
 mod builder;
 mod hooks;
+#[cfg(feature = "tls")]
+mod secure;
 mod socket;
 mod world;
 

@@ -19,6 +19,8 @@ pub(super) struct Socket {
     pub(super) id: ConnectionId,
     pub(super) input: BytesMut,
     stream: TcpStream,
+    #[cfg(feature = "tls")]
+    secure: Option<super::secure::Channel>,
     outgoing: VecDeque<(Instant, Bytes)>,
     outgoing_bytes: usize,
     /// Whether the operating system may have something to read, or room to write. It tells of changes only.
@@ -35,11 +37,63 @@ impl Socket {
             id,
             input: BytesMut::new(),
             stream,
+            #[cfg(feature = "tls")]
+            secure: None,
             outgoing: VecDeque::new(),
             outgoing_bytes: 0,
             is_readable: true,
             is_writable: true,
         }
+    }
+
+    /// Speaks TLS from the first byte on.
+    #[cfg(feature = "tls")]
+    pub(super) fn secure(&mut self, channel: super::secure::Channel) {
+        self.secure = Some(channel);
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        #[cfg(feature = "tls")]
+        if let Some(channel) = &mut self.secure {
+            let decrypted = channel.decrypt(bytes, &mut self.input);
+            // With the alert that says why, if there is one.
+            self.write_secret()?;
+            return decrypted;
+        }
+        self.input.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes what is encrypted. Returns whether all of it was written.
+    #[cfg(feature = "tls")]
+    fn write_secret(&mut self) -> Result<bool, Gone> {
+        let Some(channel) = &mut self.secure else { return Ok(true) };
+        while channel.wants_write() {
+            match channel.write(&mut self.stream) {
+                Ok(0) => return Err(Gone),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_writable = false;
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Gone),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Encrypts what is due, as far as what was encrypted before is written. Returns whether anything went out.
+    #[cfg(feature = "tls")]
+    fn write_secure(&mut self, now: Instant) -> Result<bool, Gone> {
+        let mut is_written = false;
+        while self.write_secret()? && self.next_due().is_some_and(|due| due <= now) {
+            let (Some(channel), Some((_, bytes))) = (&mut self.secure, self.outgoing.pop_front()) else { break };
+            channel.encrypt(&bytes)?;
+            self.outgoing_bytes -= bytes.len();
+            is_written = true;
+        }
+        Ok(is_written)
     }
 
     /// Reads what fits into `scratch`. Returns whether anything came.
@@ -48,7 +102,7 @@ impl Socket {
             match self.stream.read(scratch) {
                 Ok(0) => return Err(Gone),
                 Ok(count) => {
-                    self.input.extend_from_slice(&scratch[..count]);
+                    self.take_in(&scratch[..count])?;
                     // A length that is out of bounds is for the machine to judge.
                     _ = reserve_frame(&mut self.input, frame_limit);
                     return Ok(true);
@@ -67,6 +121,10 @@ impl Socket {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.secure.as_ref().is_some_and(|channel| channel.wants_write()) {
+            return false;
+        }
         self.outgoing.is_empty()
     }
 
@@ -82,6 +140,10 @@ impl Socket {
 
     /// Writes what is due, as long as there is room. Returns whether anything went out.
     pub(super) fn write(&mut self, now: Instant) -> Result<bool, Gone> {
+        #[cfg(feature = "tls")]
+        if self.secure.is_some() {
+            return self.write_secure(now);
+        }
         let mut is_written = false;
         while self.is_writable && self.next_due().is_some_and(|due| due <= now) {
             let Some((_, bytes)) = self.outgoing.front_mut() else { break };

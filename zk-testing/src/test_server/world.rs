@@ -44,6 +44,8 @@ pub(super) struct World {
     unfinished: Vec<usize>,
     is_accepting: bool,
     scratch: Vec<u8>,
+    #[cfg(feature = "tls")]
+    pub(super) secure: Option<super::secure::Secure>,
 }
 
 impl World {
@@ -67,6 +69,8 @@ impl World {
             unfinished: Vec::new(),
             is_accepting: true,
             scratch: vec![0; SCRATCH_BYTES],
+            #[cfg(feature = "tls")]
+            secure: None,
         })
     }
 
@@ -175,7 +179,13 @@ impl World {
         if self.sockets.len() <= index {
             self.sockets.resize_with(index + 1, || None);
         }
-        self.sockets[index] = Some(Socket::new(id, stream));
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS changes it"))]
+        let mut socket = Socket::new(id, stream);
+        #[cfg(feature = "tls")]
+        if let Some(channel) = self.secure.as_ref().and_then(|secure| secure.accept().ok()) {
+            socket.secure(channel);
+        }
+        self.sockets[index] = Some(socket);
         self.work(index);
     }
 

@@ -1,6 +1,6 @@
 //! What stands on the command line, but for what belongs to a single command.
 
-use std::{env, ffi::OsString, time::Duration};
+use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -9,6 +9,7 @@ use crate::{
         acl, admin, completion, copy, create, ephemerals, export, import, list, multi, read, remove, server, watch,
     },
     failure::Failure,
+    secure::Secure,
     text,
 };
 
@@ -33,6 +34,7 @@ error, but for mistakes in the command line. Data stands in the field \"data\", 
 Environment:
   ZK_SERVERS   as --servers
   ZK_AUTH      as --auth, but not to be seen in the list of processes
+  ZK_TLS_CA, ZK_TLS_CERT, ZK_TLS_KEY, ZK_TLS_CRL, ZK_TLS_NAME   as the options --tls-…
 
 Exit codes:
   0  all went well
@@ -63,9 +65,13 @@ pub(crate) struct Options {
     #[arg(short, long, global = true, value_name = "SERVERS")]
     servers: Option<String>,
 
-    /// Credentials, such as digest:user:password; may be given several times
+    /// Credentials, such as digest:user:password; may be given several times. Others can see them in the list of processes
     #[arg(long, global = true, value_name = "SCHEME:SECRET")]
     pub(crate) auth: Vec<OsString>,
+
+    /// Credentials, one a line, in a file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) auth_file: Option<PathBuf>,
 
     /// Print JSON, a value a line
     #[arg(long, global = true)]
@@ -82,6 +88,9 @@ pub(crate) struct Options {
     /// Take a server that is cut off from the quorum too, for reading
     #[arg(long, global = true)]
     pub(crate) read_only: bool,
+
+    #[command(flatten)]
+    pub(crate) secure: Secure,
 }
 
 impl Options {

@@ -10,6 +10,7 @@ mod failure;
 mod json;
 mod output;
 mod progress;
+mod secure;
 mod session;
 mod text;
 mod walk;

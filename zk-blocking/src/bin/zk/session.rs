@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    io,
+    fs, io,
     os::unix::ffi::OsStrExt,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -19,7 +19,7 @@ use zk_blocking::{AuthInfo, Client, Error, OnExpiry, Wait};
 
 use crate::{
     args::Options,
-    failure::{Exit, Failure},
+    failure::{About, Exit, Failure},
     output::Output,
 };
 
@@ -52,6 +52,9 @@ pub(crate) fn run_with(
     builder = builder.close_timeout(CLOSING);
     if options.read_only {
         builder = builder.read_only();
+    }
+    if let Some(tls) = options.secure.tls()? {
+        builder = builder.tls(tls);
     }
     for auth in credentials(options)? {
         builder = builder.auth(auth);
@@ -88,11 +91,18 @@ fn close_when_interrupted(client: &Client) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the credentials of the command line and of the environment. No error shows them.
+/// Returns the credentials of the command line, of its file and of the environment. No error shows them.
 fn credentials(options: &Options) -> Result<Vec<AuthInfo>, Failure> {
     let from_environment = env::var_os("ZK_AUTH").filter(|auth| !auth.is_empty());
+    let from_file = match &options.auth_file {
+        Some(path) => fs::read(path).about(path.display())?,
+        None => Vec::new(),
+    };
+    let lines = from_file.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines = lines.filter(|line| !line.is_empty()).map(|line| OsStr::from_bytes(line).to_owned());
     let named = |source: &'static str| move |auth: OsString| (source, auth);
-    let all = options.auth.iter().cloned().map(named("--auth")).chain(from_environment.map(named("ZK_AUTH")));
+    let all = options.auth.iter().cloned().map(named("--auth"));
+    let all = all.chain(lines.map(named("--auth-file"))).chain(from_environment.map(named("ZK_AUTH")));
     all.map(|(source, auth)| parse_credentials(&auth).ok_or_else(|| bad_credentials(source))).collect()
 }
 

@@ -32,5 +32,6 @@ pub mod semaphores;
 pub mod servers;
 pub mod silence;
 pub mod stats;
+pub mod tls;
 pub mod watch_cleanup;
 pub mod watches;

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, builder::PossibleValue};
 use serde_json::{Map, Value, json};
-use zk_blocking::{ConnectString, Error, Server};
+use zk_blocking::{ConnectString, Error, Security, Server};
 use zk_proto::admin::{Answer, Connection, LIMIT_BYTES, Status, Word};
 
 use crate::{
@@ -100,6 +100,10 @@ impl Admin {
     pub(crate) fn run(self, options: &Options) -> Result<(), Failure> {
         let connect: ConnectString = options.servers().parse().map_err(|error| Failure::from(Error::from(error)))?;
         let servers: Vec<&Server> = connect.servers.iter().collect();
+        if let Some(server) = servers.iter().find(|server| server.security == Security::Tls) {
+            let message = "four-letter words are spoken in plain text: name the server's plain port, without tls://";
+            return Err(Failure::usage(message).about(server));
+        }
         let mut output = Output::new(options);
         let mut worst = None;
         // All at once, so that those that are down cost their time together.
