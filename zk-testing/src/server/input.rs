@@ -212,6 +212,7 @@ impl Server {
     fn is_known(&self, op: OpCode) -> bool {
         match op {
             OpCode::Check => self.options.version < Version::V3_9,
+            OpCode::AddWatch | OpCode::SetWatches2 => self.options.persistent_watches,
             // Its own operation, which real servers carry out for anybody or take for a bad argument.
             OpCode::DeleteContainer => false,
             OpCode::Notification | OpCode::Error | OpCode::Auth | OpCode::Sasl | OpCode::Unknown(_) => false,
@@ -333,6 +334,19 @@ mod tests {
             assert_eq!((reply.header.zxid, reply.header.err), (Zxid(-1), ErrorCode::Unimplemented), "{op}");
             assert!(bench.wants_close(connection));
             assert_eq!(bench.server.sessions().len(), 1, "the session stays");
+        }
+    }
+
+    #[test]
+    fn persistent_watches_are_unknown_to_a_server_that_is_told_so() {
+        let mut bench = Bench::with(|options| options.persistent_watches = false);
+        for op in [OpCode::AddWatch, OpCode::SetWatches2] {
+            let connection = bench.connect();
+
+            let reply = bench.ask(connection, op);
+
+            assert_eq!(reply.header.err, ErrorCode::Unimplemented, "{op}");
+            assert!(bench.wants_close(connection));
         }
     }
 

@@ -64,6 +64,9 @@ pub struct Options {
     pub four_letter_words: Option<Vec<String>>,
     /// Whether there are TTL nodes.
     pub extended_types: bool,
+    /// Whether there are persistent watches. Servers before 3.6 know nothing of them: they answer that they do not, and close the
+    /// connection.
+    pub persistent_watches: bool,
     /// Whether hard quotas are enforced.
     pub enforce_quota: bool,
     /// How often containers and TTL nodes are looked after.
@@ -102,6 +105,7 @@ impl Default for Options {
             required_auth: Vec::new(),
             four_letter_words: None,
             extended_types: true,
+            persistent_watches: true,
             enforce_quota: false,
             container_check_interval: Duration::from_secs(1),
             container_max_never_used: None,

@@ -347,7 +347,7 @@ impl Mirror {
         if round == self.round {
             self.owed.insert(question.clone());
         }
-        if !self.flights.get(&question).is_some_and(|flight| flight.round == self.round) {
+        if self.flights.get(&question).is_none_or(|flight| flight.round != self.round) {
             self.ask(question);
         }
     }
@@ -460,5 +460,234 @@ impl Mirror {
             }
             self.removed.push(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mirror(watching: Watching) -> Mirror {
+        let root = "/r".into();
+        let scope = Scope { root, shows_root: true, depth: 9, keeps_data: true, accept: None, descend: None };
+        let mut mirror = Mirror::new(scope, watching, 64);
+        mirror.rescan();
+        mirror
+    }
+
+    /// Numbers of a node: created and changed by these transactions, with so many children as of a third.
+    fn stat(czxid: i64, mzxid: i64, children: i32, pzxid: i64) -> Stat {
+        let (czxid, mzxid, pzxid) = (Zxid(czxid), Zxid(mzxid), Zxid(pzxid));
+        Stat { czxid, mzxid, pzxid, num_children: children, cversion: children, ..Stat::default() }
+    }
+
+    fn node(stat: Stat) -> Answer {
+        Answer::Node(CachedNode { data: Bytes::new(), stat })
+    }
+
+    fn list(names: &[&str], stat: Stat) -> Answer {
+        Answer::Children(names.iter().map(|name| name.to_string()).collect(), stat)
+    }
+
+    /// Answers what is asked next, which must be this.
+    fn answer(mirror: &mut Mirror, path: &str, what: What, answer: Answer) {
+        let question = mirror.next().expect("something is asked");
+        assert_eq!((&*question.0, question.1), (path, what));
+        mirror.answer(question, answer);
+    }
+
+    fn shown(mirror: &Mirror) -> Vec<(&str, i64, i64)> {
+        mirror.nodes().map(|(path, node)| (&**path, node.stat.czxid.0, node.stat.mzxid.0)).collect()
+    }
+
+    fn changed(mirror: &mut Mirror) -> Vec<String> {
+        mirror.take_changed().iter().map(|path| path.to_string()).collect()
+    }
+
+    /// Reads `/r`, `/r/a` and `/r/a/b`.
+    fn filled(watching: Watching) -> Mirror {
+        let mut mirror = mirror(watching);
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r", What::Children, list(&["a"], stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r/a", What::Node, node(stat(2, 2, 1, 3)));
+        answer(&mut mirror, "/r/a", What::Children, list(&["b"], stat(2, 2, 1, 3)));
+        assert!(!mirror.is_complete());
+        answer(&mut mirror, "/r/a/b", What::Node, node(stat(3, 3, 0, 3)));
+        if watching == Watching::Each {
+            answer(&mut mirror, "/r/a/b", What::Children, list(&[], stat(3, 3, 0, 3)));
+        }
+        assert!(mirror.is_complete());
+        assert_eq!(mirror.next(), None);
+        assert_eq!(changed(&mut mirror), ["/r", "/r/a", "/r/a/b"]);
+        mirror
+    }
+
+    #[test]
+    fn a_tree_is_read_from_above_and_leaves_need_no_list_where_everything_is_watched() {
+        for watching in [Watching::Whole, Watching::Each] {
+            assert_eq!(shown(&filled(watching)), [("/r", 1, 1), ("/r/a", 2, 2), ("/r/a/b", 3, 3)]);
+        }
+    }
+
+    #[test]
+    fn a_reply_on_its_way_does_not_bring_a_deleted_node_back() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.touch("/r/a/b", What::Node);
+        let late = mirror.next().unwrap();
+        mirror.kill("/r/a/b");
+        assert_eq!(changed(&mut mirror), ["/r/a/b"]);
+
+        mirror.answer(late, node(stat(3, 9, 0, 3)));
+
+        assert_eq!((changed(&mut mirror), mirror.next()), (vec![], None));
+        assert_eq!(shown(&mirror), [("/r", 1, 1), ("/r/a", 2, 2)]);
+    }
+
+    #[test]
+    fn a_node_made_anew_behind_a_late_reply_is_read_again() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.touch("/r/a/b", What::Node);
+        let late = mirror.next().unwrap();
+        mirror.kill("/r/a/b");
+        mirror.touch("/r/a/b", What::Node);
+
+        mirror.answer(late, node(stat(3, 9, 0, 3)));
+
+        assert_eq!(mirror.get("/r/a/b"), None);
+        answer(&mut mirror, "/r/a/b", What::Node, node(stat(11, 11, 0, 11)));
+        assert_eq!(shown(&mirror)[2], ("/r/a/b", 11, 11));
+    }
+
+    #[test]
+    fn many_events_while_a_read_is_on_its_way_are_one_more_read() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.touch("/r/a", What::Node);
+        let first = mirror.next().unwrap();
+        for _ in 0..9 {
+            mirror.touch("/r/a", What::Node);
+        }
+        assert_eq!(mirror.next(), None);
+
+        mirror.answer(first, node(stat(2, 10, 1, 3)));
+
+        answer(&mut mirror, "/r/a", What::Node, node(stat(2, 19, 1, 3)));
+        assert_eq!(mirror.next(), None);
+        assert_eq!(changed(&mut mirror), ["/r/a", "/r/a"]);
+    }
+
+    #[test]
+    fn another_node_of_the_same_numbers_is_removed_and_added_with_what_is_below() {
+        for watching in [Watching::Whole, Watching::Each] {
+            let mut mirror = filled(watching);
+            mirror.forget_watches();
+            mirror.rescan();
+            // Deleted and made anew with another child, so version and number of changes are the same.
+            answer(&mut mirror, "/r", What::Node, node(Stat { cversion: 3, ..stat(1, 1, 1, 12) }));
+            answer(&mut mirror, "/r/a", What::Node, node(stat(12, 12, 1, 13)));
+            assert_eq!(changed(&mut mirror), ["/r/a/b", "/r/a", "/r/a"]);
+            answer(&mut mirror, "/r/a/b", What::Node, Answer::Absent);
+            answer(&mut mirror, "/r", What::Children, list(&["a"], Stat { cversion: 3, ..stat(1, 1, 1, 12) }));
+            answer(&mut mirror, "/r/a", What::Children, list(&["c"], stat(12, 12, 1, 13)));
+            answer(&mut mirror, "/r/a/c", What::Node, node(stat(13, 13, 0, 13)));
+            if watching == Watching::Each {
+                answer(&mut mirror, "/r/a/c", What::Children, list(&[], stat(13, 13, 0, 13)));
+            }
+            assert!(mirror.is_complete());
+            assert_eq!(shown(&mirror), [("/r", 1, 1), ("/r/a", 12, 12), ("/r/a/c", 13, 13)]);
+        }
+    }
+
+    #[test]
+    fn a_list_whose_node_has_the_same_numbers_is_not_asked_for_again() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.rescan();
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r/a", What::Node, node(stat(2, 2, 1, 3)));
+        answer(&mut mirror, "/r/a/b", What::Node, node(stat(3, 3, 0, 3)));
+        assert!(mirror.is_complete());
+        assert_eq!((mirror.next(), changed(&mut mirror)), (None, vec![]));
+    }
+
+    #[test]
+    fn a_child_made_when_the_counter_is_at_its_end_is_found_all_the_same() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.rescan();
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 1, 2)));
+        // One more child, and the last transaction that has to do with children is still the old one.
+        answer(&mut mirror, "/r/a", What::Node, node(stat(2, 2, 2, 3)));
+        answer(&mut mirror, "/r/a/b", What::Node, node(stat(3, 3, 0, 3)));
+        answer(&mut mirror, "/r/a", What::Children, list(&["b", "c"], stat(2, 2, 2, 3)));
+        answer(&mut mirror, "/r/a/c", What::Node, node(stat(9, 9, 0, 9)));
+        assert_eq!(mirror.children("/r/a").count(), 2);
+    }
+
+    #[test]
+    fn what_was_lost_is_asked_again_and_a_list_counts_when_it_has_come() {
+        let mut mirror = mirror(Watching::Whole);
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r", What::Children, Answer::Lost);
+        assert!(!mirror.is_complete());
+        mirror.rescan();
+        answer(&mut mirror, "/r", What::Children, list(&["a"], stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 1, 2)));
+        answer(&mut mirror, "/r/a", What::Node, Answer::Lost);
+        assert!(!mirror.is_complete());
+        answer(&mut mirror, "/r/a", What::Node, node(stat(2, 2, 0, 2)));
+        assert!(mirror.is_complete());
+    }
+
+    #[test]
+    fn a_child_that_is_gone_or_refused_keeps_nothing_back_and_the_refused_one_is_named() {
+        let mut mirror = mirror(Watching::Whole);
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 2, 3)));
+        answer(&mut mirror, "/r", What::Children, list(&["a", "b"], stat(1, 1, 2, 3)));
+        answer(&mut mirror, "/r/a", What::Node, Answer::Absent);
+        let refused = Error::Server(crate::code::ErrorCode::NoAuth);
+        answer(&mut mirror, "/r/b", What::Node, Answer::Refused(refused.clone()));
+        assert!(mirror.is_complete());
+        assert_eq!(mirror.troubles().iter().map(|(path, error)| (&**path, error)).next(), Some(("/r/b", &refused)));
+
+        mirror.retry();
+        answer(&mut mirror, "/r/b", What::Node, node(stat(3, 3, 0, 3)));
+        assert!(mirror.troubles().is_empty());
+    }
+
+    #[test]
+    fn a_missing_root_is_watched_where_reads_leave_no_watch_on_it() {
+        let mut whole = mirror(Watching::Whole);
+        answer(&mut whole, "/r", What::Node, Answer::Absent);
+        assert!(whole.is_complete() && whole.next().is_none());
+
+        let mut each = mirror(Watching::Each);
+        answer(&mut each, "/r", What::Node, Answer::Absent);
+        assert!(!each.is_complete());
+        answer(&mut each, "/r", What::Presence, Answer::Present);
+        answer(&mut each, "/r", What::Node, Answer::Absent);
+        answer(&mut each, "/r", What::Presence, Answer::Absent);
+        assert!(each.is_complete() && each.next().is_none());
+    }
+
+    #[test]
+    fn an_old_list_tells_nothing_of_a_node_that_was_made_anew() {
+        let mut mirror = filled(Watching::Each);
+        mirror.touch_list("/r/a");
+        answer(&mut mirror, "/r/a", What::Children, list(&[], stat(12, 12, 0, 12)));
+        assert_eq!(shown(&mirror).len(), 3, "it is another one, to be read first");
+        answer(&mut mirror, "/r/a", What::Node, node(stat(12, 12, 0, 12)));
+        assert_eq!(shown(&mirror), [("/r", 1, 1), ("/r/a", 12, 12)]);
+    }
+
+    #[test]
+    fn no_more_is_on_its_way_than_the_window_takes() {
+        let mut mirror = mirror(Watching::Whole);
+        mirror.window = 3;
+        let names: Vec<String> = (0..10).map(|name| name.to_string()).collect();
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 10, 11)));
+        answer(&mut mirror, "/r", What::Children, Answer::Children(names, stat(1, 1, 10, 11)));
+        let mut asked = Vec::new();
+        while let Some(question) = mirror.next() {
+            asked.push(question);
+        }
+        assert_eq!(asked.len(), 3);
     }
 }
