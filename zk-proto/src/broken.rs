@@ -68,6 +68,16 @@ mod switch {
             &["children cache: counts a child that has gone as still to be read", "tree cache: compares versions"],
         ),
         (
+            "kept-nodes",
+            &[
+                "kept: deletes a node of another session when it is dropped",
+                "kept: does not look again after a write of its own",
+                "kept: forgets data that was set offline",
+                "kept: leaves what is being made when it is removed",
+                "kept: makes the node anew at every reconnect",
+            ],
+        ),
+        (
             "locks",
             &[
                 "lock: counts with the number of its node",

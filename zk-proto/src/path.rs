@@ -38,6 +38,20 @@ pub fn validate_sequential(path: &str) -> Result<(), PathError> {
     check(path, Tail::Numbered).map_err(|reason| PathError::new(path, reason))
 }
 
+/// Checks that a name is a single component of a path, to be put below any node.
+///
+/// # Errors
+///
+/// [`PathError`] with the first offence, for the name with a `/` before it.
+pub fn validate_name(name: &str) -> Result<(), PathError> {
+    let path = alloc::format!("/{name}");
+    match path[1..].find('/') {
+        Some(before) => Err(PathError::new(&path, PathErrorReason::SlashInName { at: before + 1 })),
+        None if name.is_empty() => Err(PathError::new(&path, PathErrorReason::TrailingSlash { at: 0 })),
+        None => validate(&path),
+    }
+}
+
 /// Returns the path of the node above, or `None` for `/`.
 pub fn parent(path: &str) -> Option<&str> {
     match path.rsplit_once('/')? {
@@ -101,6 +115,12 @@ pub enum PathErrorReason {
     #[error("empty component at byte {at}")]
     EmptyComponent {
         /// Where the second `/` stands.
+        at: usize,
+    },
+    /// What is to be one component would be several.
+    #[error("a name has no '/', as at byte {at}")]
+    SlashInName {
+        /// Where the `/` stands, behind the first.
         at: usize,
     },
     /// A component is `.` or `..`.

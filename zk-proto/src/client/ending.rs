@@ -48,6 +48,7 @@ impl Exchange {
     pub(super) fn close(&mut self, outbox: &mut Outbox) {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining { until: None };
+            self.states.wake_all(outbox);
             self.drain();
             self.rouse(outbox);
         }
@@ -100,6 +101,12 @@ impl Exchange {
             Phase::Draining { until } => Some(until.unwrap_or(self.now())),
             Phase::Open | Phase::Closing | Phase::Over(_) => None,
         }
+    }
+
+    /// Returns whether users' requests are taken.
+    #[cfg(feature = "recipes")]
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
     }
 
     /// Returns how the client's last session ended, when there will be no other.

@@ -51,6 +51,20 @@ impl States {
     pub async fn next(&mut self) -> Option<State> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
+
+    /// As [`next`](Self::next), but `None` as soon as the client is asked to close: for work in the background that has nothing left to
+    /// do then, and would only be waited for.
+    #[cfg(feature = "recipes")]
+    pub(crate) async fn next_while_open(&mut self) -> Option<State> {
+        poll_fn(|cx| {
+            let Self { shared, key, position } = &mut *self;
+            shared.poll(cx, |exchange, _| match exchange.is_open() {
+                true => exchange.states.next(*key, position, false),
+                false => Ok(None),
+            })
+        })
+        .await
+    }
 }
 
 impl Stream for States {

@@ -69,14 +69,32 @@ pub(crate) async fn search(
     parent: &str,
     prefix: &str,
 ) -> Result<Option<String>, Error> {
+    search_for(client, session, parent, prefix, |_| true).await
+}
+
+/// As [`search`], for a prefix that others' names may have too: the function is given what follows it, and says whether the name is
+/// meant.
+///
+/// # Errors
+///
+/// As [`search`].
+pub(crate) async fn search_for(
+    client: &Client,
+    session: SessionId,
+    parent: &str,
+    prefix: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Error> {
     let beginning = child(parent, prefix);
     loop {
         let sync = client.sync(parent).pin(session).resend();
         let list = client.get_ephemerals(&beginning).pin(session).resend();
         let found = match super::together::both(sync.into_future(), list.into_future()).await {
-            (Ok(()), Ok(paths)) => Ok(paths.into_iter().next()),
+            (Ok(()), Ok(paths)) => {
+                Ok(paths.into_iter().find(|path| path.strip_prefix(&*beginning).is_some_and(&is_meant)))
+            }
             (Ok(()), Err(Error::Server(ErrorCode::Unimplemented))) => {
-                search_list(client, session, parent, prefix).await
+                search_list(client, session, parent, prefix, &is_meant).await
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -89,17 +107,27 @@ pub(crate) async fn search(
 }
 
 /// As [`search`], for servers before 3.6, which cannot list the nodes of a session.
-async fn search_list(client: &Client, session: SessionId, parent: &str, prefix: &str) -> Result<Option<String>, Error> {
+async fn search_list(
+    client: &Client,
+    session: SessionId,
+    parent: &str,
+    prefix: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Error> {
     let sync = client.sync(parent).pin(session).resend();
     let list = client.get_children(parent).pin(session).resend();
     let (sync, list) = super::together::both(sync.into_future(), list.into_future()).await;
     sync?;
     let (names, _) = list?;
-    let Some(name) = names.iter().find(|name| name.starts_with(prefix)) else { return Ok(None) };
-    let path = child(parent, name);
     // A node of that name may be one of an earlier session, which is about to vanish.
-    let stat = client.exists(&path).pin(session).resend().await?;
-    Ok(stat.filter(|stat| stat.ephemeral_owner == session).map(|_| path))
+    for name in names.iter().filter(|name| name.strip_prefix(prefix).is_some_and(&is_meant)) {
+        let path = child(parent, name);
+        let stat = client.exists(&path).pin(session).resend().await?;
+        if stat.is_some_and(|stat| stat.ephemeral_owner == session) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the path of a child.

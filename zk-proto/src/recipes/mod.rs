@@ -3,6 +3,7 @@
 //! | recipe | what for |
 //! |---|---|
 //! | [`ChildrenCache`] | the newest children of a node, at hand |
+//! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Lock`] | one holder at a time, in order of arrival |
 //! | [`NodeCache`] | the newest state of a node, at hand |
 //! | [`MultiLock`] | several locks, all or none |
@@ -30,6 +31,7 @@ mod cache;
 mod cell;
 mod guid;
 mod janitor;
+mod kept;
 mod line;
 mod lock;
 mod multi_lock;
@@ -44,6 +46,7 @@ pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
     TreeCache, TreeCacheBuilder,
 };
+pub use kept::{Kept, KeptMode, KeptNode, KeptState, OnChange, OnForeign, Presence};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};
 pub use parents::ensure_path;

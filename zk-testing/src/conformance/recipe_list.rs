@@ -18,6 +18,23 @@ macro_rules! conformance_of_recipes {
                 numbers_may_be_all_that_is_wanted
                 a_dropped_cache_tells_nothing_more_and_leaves_no_watch
             }
+            kept_nodes {
+                a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
+                a_kept_node_that_is_dropped_goes_also_when_it_is_being_made
+                a_kept_node_that_somebody_deletes_is_made_again
+                a_reconnect_in_the_same_session_does_not_touch_a_kept_node
+                data_that_is_set_offline_is_written_on_reconnect_and_the_last_one_counts
+                a_kept_node_is_made_again_in_the_next_session_and_keeps_its_number
+                a_kept_node_takes_the_place_of_its_former_session_at_one_stroke
+                a_process_that_takes_up_a_session_adopts_its_kept_node
+                a_node_of_another_session_is_waited_for_stolen_or_a_failure
+                what_others_write_is_overwritten_or_accepted
+                what_is_not_allowed_is_a_failure_until_it_is_tried_again
+                a_kept_node_does_not_hold_up_the_end_of_its_client
+                a_node_with_a_ttl_lives_as_long_as_it_is_touched
+                whichever_reply_is_lost_there_is_one_kept_node_and_then_none
+                a_kept_node_survives_links_that_break_again_and_again
+            }
             locks {
                 a_lock_is_had_by_one_at_a_time_in_order_of_arrival
                 a_lock_is_tried_without_getting_in_line

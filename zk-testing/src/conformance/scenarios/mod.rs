@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod failover;
 pub mod handover;
 pub mod hooks;
+pub mod kept_nodes;
 pub mod lifecycle;
 pub mod load;
 pub mod locks;

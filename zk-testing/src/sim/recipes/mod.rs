@@ -3,15 +3,18 @@
 mod children_cache;
 mod common;
 mod edits;
+mod kept_nodes;
 mod locks;
 mod multi_locks;
 mod node_cache;
+mod reasons;
 mod replay;
 mod rw_locks;
 mod semaphores;
 mod tree_cache;
 
 pub use children_cache::ChildrenCaching;
+pub use kept_nodes::KeptNodes;
 pub use locks::Locks;
 pub use multi_locks::MultiLocks;
 pub use node_cache::NodeCaching;
@@ -23,4 +26,4 @@ use super::Workload;
 
 /// All of them.
 pub(super) const ALL: &[&dyn Workload] =
-    &[&ChildrenCaching, &Locks, &MultiLocks, &NodeCaching, &RwLocks, &Semaphores, &TreeCaching];
+    &[&ChildrenCaching, &KeptNodes, &Locks, &MultiLocks, &NodeCaching, &RwLocks, &Semaphores, &TreeCaching];
