@@ -11,6 +11,7 @@
 mod ground;
 mod languages;
 mod locks;
+mod names;
 mod ours;
 mod peer;
 mod process;

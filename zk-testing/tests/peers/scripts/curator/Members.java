@@ -22,14 +22,22 @@ final class Members {
             GroupMember member = worker.one("group", words[0], () ->
                     new GroupMember(worker.client, words[0], words[1], words[2].getBytes(StandardCharsets.UTF_8)));
             member.start();
+            // It goes in the background.
+            while (worker.client.checkExists().forPath(words[0] + "/" + words[1]) == null) {
+                Thread.sleep(1);
+            }
             return "";
         });
-        // As far as this member has seen them.
-        commands.put("group members", (worker, words) ->
-                new TreeMap<>(worker.<GroupMember>made("group", words[0]).getCurrentMembers())
-                        .entrySet().stream()
-                                .map(member -> member.getKey() + "=" + new String(member.getValue(), StandardCharsets.UTF_8))
-                                .collect(Collectors.joining(" ")));
+        // As this member sees them, once there are so many.
+        commands.put("group members", (worker, words) -> {
+            GroupMember member = worker.made("group", words[0]);
+            while (member.getCurrentMembers().size() != Integer.parseInt(words[1])) {
+                Thread.sleep(1);
+            }
+            return new TreeMap<>(member.getCurrentMembers()).entrySet().stream()
+                    .map(one -> one.getKey() + "=" + new String(one.getValue(), StandardCharsets.UTF_8))
+                    .collect(Collectors.joining(" "));
+        });
         commands.put("group leave", (worker, words) -> {
             worker.<GroupMember>forget("group", words[0]).close();
             return "";

@@ -3,6 +3,7 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.TimeUnit;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.recipes.queue.DistributedDelayQueue;
 import org.apache.curator.framework.recipes.queue.DistributedIdQueue;
@@ -60,7 +61,8 @@ final class Queues {
         commands.put(name + " put", (worker, words) -> {
             QueueBase<String> queue = worker.made(name, words[0]);
             put.put(queue, words);
-            return "";
+            // It goes in the background.
+            return Locks.said(queue.flushPuts(20, TimeUnit.SECONDS));
         });
         commands.put(name + " next", (worker, words) -> worker.<Consumer>made("consumer", words[0]).items.take());
         commands.put(name + " done", (worker, words) -> {

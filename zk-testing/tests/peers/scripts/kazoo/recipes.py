@@ -131,7 +131,7 @@ def barrier_wait(worker, path):
 
 
 def double_enter(worker, path, members):
-    barrier = worker.one("double", path, lambda: worker.client.DoubleBarrier(path, int(members)))
+    barrier = worker.one("double", path, lambda: worker.client.DoubleBarrier(path, int(members), "kazoo"))
     barrier.enter()
     return "entered" if barrier.participating else "not"
 
