@@ -8,7 +8,7 @@ use zk_testing::ensemble::{Proxy, shared};
 use crate::{languages::Library, ours::soon, peer::Peer};
 
 /// How long a session of ours lives that is to expire.
-const SHORT: Duration = Duration::from_secs(2);
+const SHORT: Duration = Duration::from_secs(3);
 
 /// A part of the shared server that belongs to one test. All that was opened in it is closed with it.
 pub(crate) struct Ground {

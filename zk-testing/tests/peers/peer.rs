@@ -103,12 +103,24 @@ impl Asked {
     /// Waits until the peer waits for something to happen, and panics when it is done instead.
     #[track_caller]
     pub(crate) fn waits(&self) {
-        assert!(self.is_waiting(), "`{}` does not wait", self.request);
+        if !self.is_waiting() {
+            let answer = self.process.outcome(self.number, &self.request);
+            panic!("`{}` does not wait: {answer:?}", self.request);
+        }
     }
 
     /// Waits for the answer.
     #[track_caller]
     pub(crate) fn answer(self) -> String {
         self.process.answer(self.number, &self.request)
+    }
+
+    /// Waits for the answer that it cannot be done, and returns why.
+    #[track_caller]
+    pub(crate) fn failure(self) -> String {
+        match self.process.outcome(self.number, &self.request) {
+            Ok(words) => panic!("`{}` succeeds: {words}", self.request),
+            Err(why) => why,
+        }
     }
 }

@@ -73,6 +73,15 @@ impl Process {
     /// Waits for the answer to a request, which is shown in failures.
     #[track_caller]
     pub(crate) fn answer(&self, number: u64, request: &str) -> String {
+        match self.outcome(number, request) {
+            Ok(words) => words,
+            Err(why) => panic!("{} fails to `{request}`: {why}{}", self.name, self.complaints()),
+        }
+    }
+
+    /// Waits for the answer to a request, or why there is none.
+    #[track_caller]
+    pub(crate) fn outcome(&self, number: u64, request: &str) -> Result<String, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.heard.lock();
         let answer = loop {
@@ -88,10 +97,9 @@ impl Process {
             }
             state = self.heard.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         };
-        drop(state);
         match answer.split_once(' ').unwrap_or((&answer, "")) {
-            ("ok", words) => words.to_owned(),
-            (_, why) => panic!("{} fails to `{request}`: {why}{}", self.name, self.complaints()),
+            ("ok", words) => Ok(words.to_owned()),
+            (_, why) => Err(why.to_owned()),
         }
     }
 

@@ -3,14 +3,16 @@
 use std::fmt;
 
 use zk_blocking::{
-    Client, Wait,
-    recipes::{Held, Lock, LockLayout},
+    Wait,
+    recipes::{
+        Held, Lock,
+        LockLayout::{self, Curator as CuratorNames, GoZookeeper as GoNames, Kazoo as KazooNames},
+    },
 };
 
 use crate::{
+    contest::{self, Party, compare, theirs},
     ground::Ground,
-    ours::Doing,
-    peer::{Asked, Peer},
 };
 
 /// How somebody locks.
@@ -26,7 +28,6 @@ enum Kind {
 }
 
 use Kind::{Curator, Kazoo, KazooAsCurator, KazooWithPattern, Ours};
-use LockLayout::{Curator as CuratorNames, GoZookeeper as GoNames, Kazoo as KazooNames};
 
 const KINDS: [Kind; 7] =
     [Ours(CuratorNames), Ours(KazooNames), Ours(GoNames), Curator, Kazoo, KazooWithPattern, KazooAsCurator];
@@ -40,75 +41,21 @@ fn respects(challenger: Kind, holder: Kind) -> bool {
     }
 }
 
-/// Somebody who can lock.
-enum Party {
-    Ours(Client, LockLayout),
-    /// Who is asked for this, with a path for the gap.
-    Theirs(Peer, &'static str),
-}
-
-/// Something that somebody holds.
-enum Holding {
-    Ours(Held),
-    Theirs(Peer, String),
-}
-
-/// Somebody who wants to.
-enum Wanting {
-    Ours(Doing<Held>),
-    Theirs(Asked, Peer, String),
-}
-
-impl Party {
-    fn new(ground: &Ground, kind: Kind) -> Self {
-        match kind {
-            Ours(layout) => Self::Ours(ground.ours(), layout),
-            Curator => Self::Theirs(ground.curator(), "lock acquire _"),
-            Kazoo => Self::Theirs(ground.kazoo(), "lock acquire _"),
-            KazooWithPattern => Self::Theirs(ground.kazoo(), "lock acquire _ somebody lock-"),
-            KazooAsCurator => Self::Theirs(ground.kazoo(), "lock acquire-as-curator _"),
+fn party(ground: &Ground, kind: Kind) -> Party {
+    let (peer, acquire, rest) = match kind {
+        Ours(layout) => {
+            let client = ground.ours();
+            return Box::new(move |path| {
+                let lock = Lock::new(&client, path).unwrap().layout(layout);
+                contest::ours(&client, async move { lock.acquire().await.unwrap() }, Held::release)
+            });
         }
-    }
-
-    fn want(&self, path: &str) -> Wanting {
-        match self {
-            Self::Ours(client, layout) => {
-                let lock = Lock::new(client, path).unwrap().layout(*layout);
-                Wanting::Ours(Doing::new(client, async move { lock.acquire().await.unwrap() }))
-            }
-            Self::Theirs(peer, request) => {
-                Wanting::Theirs(peer.begin(&request.replace('_', path)), peer.clone(), path.to_owned())
-            }
-        }
-    }
-}
-
-impl Wanting {
-    fn is_waiting(&mut self) -> bool {
-        match self {
-            Self::Ours(doing) => doing.is_waiting(),
-            Self::Theirs(asked, ..) => asked.is_waiting(),
-        }
-    }
-
-    fn get(self) -> Holding {
-        match self {
-            Self::Ours(doing) => Holding::Ours(doing.done()),
-            Self::Theirs(asked, peer, path) => {
-                assert_eq!(asked.answer(), "held");
-                Holding::Theirs(peer, path)
-            }
-        }
-    }
-}
-
-impl Holding {
-    fn release(self) {
-        match self {
-            Self::Ours(held) => held.release().wait().unwrap(),
-            Self::Theirs(peer, path) => _ = peer.ask(&format!("lock release {path}")),
-        }
-    }
+        Curator => (ground.curator(), "acquire", ""),
+        Kazoo => (ground.kazoo(), "acquire", ""),
+        KazooWithPattern => (ground.kazoo(), "acquire", " somebody lock-"),
+        KazooAsCurator => (ground.kazoo(), "acquire-as-curator", ""),
+    };
+    Box::new(move |path| theirs(&peer, &format!("lock {acquire} {path}{rest}"), format!("lock release {path}")))
 }
 
 impl fmt::Display for Kind {
@@ -124,23 +71,7 @@ impl fmt::Display for Kind {
 
 #[test]
 fn everybody_waits_for_whom_they_are_said_to_wait_for() {
-    let ground = Ground::new();
-    let holders = KINDS.map(|kind| (kind, Party::new(&ground, kind)));
-    let challengers = KINDS.map(|kind| (kind, Party::new(&ground, kind)));
-    let mut wrong = Vec::new();
-    for (i, (holder, has)) in holders.iter().enumerate() {
-        for (j, (challenger, wants)) in challengers.iter().enumerate() {
-            let path = format!("/lock-{i}-{j}");
-            let held = has.want(&path).get();
-            let mut wanting = wants.want(&path);
-            if wanting.is_waiting() != respects(*challenger, *holder) {
-                wrong.push(format!("{challenger} does otherwise while the lock is held by {holder}"));
-            }
-            held.release();
-            wanting.get().release();
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    compare(&KINDS, party, respects);
 }
 
 /// Returns what go-zookeeper takes for the number of a child, as `parseSeq` of its `lock.go` does. It waits for whoever has a lower
@@ -157,7 +88,7 @@ fn number_by_go(name: &str) -> Option<usize> {
 fn go_zookeeper_can_read_the_number_of_everybody() {
     let ground = Ground::new();
     let client = ground.ours();
-    let mut wanting = KINDS.map(|kind| Party::new(&ground, kind).want("/lock"));
+    let mut wanting = KINDS.map(|kind| party(&ground, kind)("/lock"));
     wanting.iter_mut().for_each(|wanting| _ = wanting.is_waiting());
 
     let (names, _) = client.get_children("/lock").wait().unwrap();
