@@ -185,7 +185,7 @@ mod tests {
 
         async fn defer(client: &Client) {
             let link: Option<LinkId> = client.next_challenge().await.map(|challenge| challenge.link);
-            link.into_iter().for_each(|link| client.answer(link, Err(sasl::SaslFailure("no".into()))));
+            link.into_iter().for_each(|link| client.answer(link, sasl::Step::Fail(sasl::SaslFailure("no".into()))));
         }
 
         _ = (ask, set, defer, |password: Secret| password);

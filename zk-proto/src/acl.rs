@@ -1,10 +1,28 @@
 //! Permissions and access control lists.
+//!
+//! A list grants; nothing forbids. A node's list says nothing about its children, and creating and deleting a child are
+//! permissions on the parent.
+//!
+//! ```
+//! use zk_proto::{acl::Perms, record::Acl};
+//!
+//! let acl = [
+//!     Acl::creator(Perms::ALL),
+//!     Acl::sasl(Perms::READ | Perms::WRITE, "bob"),
+//!     Acl::x509(Perms::READ, "CN=monitor,O=Lab,C=US"),
+//!     Acl::ip(Perms::READ, "10.0.0.0/8"),
+//! ];
+//! ```
+//!
+//! The usual lists are [`Acl::open`], [`Acl::read_only`], [`Acl::creator_all`] and [`Acl::creator_all_others_read`].
 
 use core::{
     fmt,
     ops::{BitAnd, BitOr},
 };
 
+#[cfg(feature = "digest-id")]
+use alloc::string::String;
 use alloc::{vec, vec::Vec};
 
 use crate::{
@@ -94,20 +112,95 @@ impl Acl {
         Self { perms, id: Id { scheme: Some(scheme.into()), id: Some(id.into()) } }
     }
 
+    /// Grants `perms` to everybody.
+    pub fn anyone(perms: Perms) -> Self {
+        Self::new(perms, "world", "anyone")
+    }
+
+    /// Grants `perms` to whoever creates the node or sets the ACL: to each id by which that connection has authenticated. The
+    /// server writes them in; where there are none, it refuses the ACL.
+    pub fn creator(perms: Perms) -> Self {
+        Self::new(perms, "auth", "")
+    }
+
+    /// Grants `perms` to a user of the scheme `digest`, whose credentials are
+    /// [`AuthInfo::digest`](crate::AuthInfo::digest). The id is the user and a hash, `user:…`, as `digest_id` (with the feature
+    /// `digest-id`) makes it.
+    pub fn digest(perms: Perms, id: &str) -> Self {
+        Self::new(perms, "digest", id)
+    }
+
+    /// Grants `perms` to the connections from an address, `10.0.0.7`, or from a network, `10.0.0.0/8`. Servers before 3.9.4
+    /// know IPv4 only.
+    pub fn ip(perms: Perms, network: &str) -> Self {
+        Self::new(perms, "ip", network)
+    }
+
+    /// Grants `perms` to whoever has authenticated by SASL as `user`: `bob` for DIGEST-MD5, and for Kerberos whatever the
+    /// server makes of the principal, by default `bob@EXAMPLE.COM`. A server without SASL refuses such an ACL.
+    pub fn sasl(perms: Perms, user: &str) -> Self {
+        Self::new(perms, "sasl", user)
+    }
+
+    /// Grants `perms` to whoever has shown the client certificate of that name, written as in RFC 2253: `CN=bob,O=Lab,C=US`. A
+    /// server without TLS refuses such an ACL.
+    pub fn x509(perms: Perms, subject: &str) -> Self {
+        Self::new(perms, "x509", subject)
+    }
+
     /// Returns the list that lets everybody do everything: ZooKeeper's `OPEN_ACL_UNSAFE`.
     pub fn open() -> Vec<Self> {
-        vec![Self::new(Perms::ALL, "world", "anyone")]
+        vec![Self::anyone(Perms::ALL)]
     }
 
     /// Returns the list that lets everybody read: ZooKeeper's `READ_ACL_UNSAFE`.
     pub fn read_only() -> Vec<Self> {
-        vec![Self::new(Perms::READ, "world", "anyone")]
+        vec![Self::anyone(Perms::READ)]
+    }
+
+    /// Returns the list that lets the creator do everything and everybody read.
+    pub fn creator_all_others_read() -> Vec<Self> {
+        vec![Self::creator(Perms::ALL), Self::anyone(Perms::READ)]
     }
 
     /// Returns the list that lets the creator do everything: ZooKeeper's `CREATOR_ALL_ACL`. The server replaces it by the
     /// credentials of the connection, and refuses it where there are none.
     pub fn creator_all() -> Vec<Self> {
-        vec![Self::new(Perms::ALL, "auth", "")]
+        vec![Self::creator(Perms::ALL)]
+    }
+}
+
+/// Returns the id of the scheme `digest` for a user and a password, `user:` and the Base64 of the SHA-1 of `user:password`: for
+/// ACLs, and for the server's `superDigest`.
+///
+/// A server may be [configured](https://zookeeper.apache.org/doc/current/zookeeperAdmin.html) with another algorithm
+/// (`digestAlg`), and then has other ids.
+///
+/// ```
+/// assert_eq!(zk_proto::acl::digest_id("super", "test"), "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+/// ```
+#[cfg(feature = "digest-id")]
+pub fn digest_id(user: &str, password: &str) -> String {
+    use sha1::Digest;
+
+    let hash = sha1::Sha1::new_with_prefix(user).chain_update(":").chain_update(password).finalize();
+    // Of a user with a colon in it, the server takes what comes before.
+    let user = user.split(':').next().unwrap_or_default();
+    let mut id = alloc::format!("{user}:");
+    base64(&hash, &mut id);
+    id
+}
+
+/// Appends bytes as Base64 with padding.
+#[cfg(feature = "digest-id")]
+fn base64(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for index in 0..4 {
+            let digit = DIGITS[(group >> (18 - 6 * index) & 63) as usize];
+            out.push(if index <= chunk.len() { char::from(digit) } else { '=' });
+        }
     }
 }
 
@@ -121,5 +214,45 @@ mod tests {
         assert_eq!(Perms::ALL.to_string(), "cdrwa");
         assert_eq!((Perms::READ | Perms::WRITE).to_string(), "rw");
         assert_eq!(Perms(0x41).to_string(), "r+0x40");
+    }
+
+    #[test]
+    fn presets_are_those_of_zookeeper() {
+        let text = |list: Vec<Acl>| {
+            let entry = |acl: &Acl| {
+                let Id { scheme, id } = &acl.id;
+                alloc::format!("{}:{}:{}", scheme.as_deref().unwrap(), id.as_deref().unwrap(), acl.perms)
+            };
+            list.iter().map(entry).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(text(Acl::open()), "world:anyone:cdrwa");
+        assert_eq!(text(Acl::read_only()), "world:anyone:r");
+        assert_eq!(text(Acl::creator_all()), "auth::cdrwa");
+        assert_eq!(text(Acl::creator_all_others_read()), "auth::cdrwa world:anyone:r");
+    }
+
+    #[cfg(feature = "digest-id")]
+    #[test]
+    fn digest_ids_are_those_of_real_servers() {
+        let table = [
+            ("u", "p", "u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ="),
+            ("super", "test", "super:D/InIHSb7yEEbrWz8b9l71RjZJU="),
+            // The same credentials, cut elsewhere.
+            ("u:p", "q", "u:VIgTKUjc2iscZoJn2UUrdGNNgW4="),
+            ("u", "p:q", "u:VIgTKUjc2iscZoJn2UUrdGNNgW4="),
+        ];
+        for (user, password, id) in table {
+            assert_eq!(digest_id(user, password), id);
+        }
+    }
+
+    #[cfg(feature = "digest-id")]
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            let mut text = String::new();
+            base64(bytes.as_bytes(), &mut text);
+            assert_eq!(text, expected);
+        }
     }
 }

@@ -33,6 +33,8 @@
 //! | `client` (default) | the half that callers see: needs `std`, but no runtime |
 //! | `std` | `std::error::Error` sources and vectored writes; without it the crate is `no_std` with `alloc` |
 //! | `tls` | TLS by rustls; `tls-ring` adds cryptography, `tls-platform` trusts whom the platform trusts |
+//! | `digest-md5` | SASL by user and password, `sasl::DigestMd5` |
+//! | `digest-id` | ids of the scheme `digest` for ACLs, `acl::digest_id` |
 //! | `arbitrary` | `arbitrary::Arbitrary` for every record, for fuzz targets of your own |
 //!
 //! Without features the crate depends on `bytes` and `thiserror` alone.

@@ -188,7 +188,9 @@ impl<R> Builder<R> {
         let plan = self.plan;
         let root = plan.config.root.clone();
         let session = Session::new(plan.config, plan.seed.unwrap_or(seed));
-        let shared = Arc::new(Shared::new(Exchange::new(session, plan.on_expiry, plan.watcher_queue)));
+        let (on_expiry, watcher_queue) = (plan.on_expiry, plan.watcher_queue);
+        let shared =
+            Arc::new_cyclic(|shared| Shared::new(Exchange::new(shared.clone(), session, on_expiry, watcher_queue)));
         let hold = Arc::new(Hold { shared: shared.clone(), by: Holder::User });
         #[cfg(feature = "tls")]
         let driver = Driver::new(shared, plan.tls);
@@ -203,8 +205,8 @@ impl<R: Runtime> Builder<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] with the last cause for each server, when that took too long; [`Error::Ended`] when the servers
-    /// refuse the credentials, for instance.
+    /// [`Error::Connect`] with the last cause for each server, when that took too long; [`Error::AuthFailed`] when a server
+    /// refuses the credentials, or SASL fails; [`Error::Ended`] when the session is over otherwise.
     ///
     /// # Panics
     ///

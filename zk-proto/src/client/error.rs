@@ -8,7 +8,7 @@ use crate::{
     code::{CreateMode, ErrorCode},
     path::PathError,
     request::{InvalidRequest, MultiFailure},
-    session::{End, Refusal, RequestError, Sent},
+    session::{AuthFailure, End, Refusal, RequestError, Sent},
     wire::DecodeError,
 };
 
@@ -46,6 +46,9 @@ pub enum Error {
         /// Whether the server may have seen the request.
         sent: Sent,
     },
+    /// There is no session, because authentication failed. It is over for good.
+    #[error("session ended: authentication failed: {0}")]
+    AuthFailed(Box<AuthFailure>),
     /// As many requests or bytes as the [`Limits`](crate::Limits) allow wait already, or others wait for a place.
     /// It was not sent. Only [`send`](super::Call::send) fails so: awaiting a call waits for a place.
     #[error("the session is full, not sent")]
@@ -94,6 +97,7 @@ impl Error {
             Self::Server(_)
             | Self::Multi(_)
             | Self::SessionChanged
+            | Self::AuthFailed(_)
             | Self::Full
             | Self::TooManyWatches { .. }
             | Self::TooLarge { .. }
@@ -157,6 +161,12 @@ impl From<MultiFailure> for Error {
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
         Self::Invalid(Box::new(error.into()))
+    }
+}
+
+impl From<AuthFailure> for Error {
+    fn from(failure: AuthFailure) -> Self {
+        Self::AuthFailed(Box::new(failure))
     }
 }
 

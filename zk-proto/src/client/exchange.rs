@@ -5,15 +5,14 @@
 //! sees a reply before an event that comes before it.
 
 use core::task::Waker;
-
-use bytes::Bytes;
+use std::sync::Weak;
 
 use super::{
     background::Chores,
     ending::{OnExpiry, Phase},
     places::Places,
     requests::{Requests, Tag, WatchTag},
-    shared::Outbox,
+    shared::{Outbox, Shared},
     slots::Key,
     states::StateLog,
     timer::Timers,
@@ -22,7 +21,9 @@ use super::{
 use crate::{
     Instant, LinkId, Machine, Server,
     broken::broken,
+    sasl::Step,
     session::{self, Cause, Event, State},
+    wire::Secret,
 };
 
 pub(super) type Session = session::Session<Tag, WatchTag>;
@@ -35,13 +36,15 @@ pub struct Challenge {
     pub link: LinkId,
     /// The server on the other side.
     pub server: Server,
-    /// Its token; none at the beginning.
-    pub token: Option<Bytes>,
+    /// Its token; null at the beginning.
+    pub token: Secret,
 }
 
 /// Everything under the lock.
 #[derive(Debug)]
 pub(super) struct Exchange {
+    /// What all of this lies in.
+    shared: Weak<Shared>,
     pub(super) session: Session,
     pub(super) requests: Requests,
     pub(super) watchers: Watchers,
@@ -66,9 +69,10 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(session: Session, on_expiry: OnExpiry, watcher_queue: usize) -> Self {
+    pub(super) fn new(shared: Weak<Shared>, session: Session, on_expiry: OnExpiry, watcher_queue: usize) -> Self {
         let states = StateLog::new(session.state().clone());
         Self {
+            shared,
             session,
             requests: Requests::default(),
             watchers: Watchers::new(watcher_queue),
@@ -115,13 +119,33 @@ impl Exchange {
                 Event::Watch { watch: WatchTag(watcher), event } => self.watchers.tell(watcher, event, outbox),
                 Event::State(state) => self.enter(state, outbox),
                 Event::LinkFailed { server, cause } => self.note_failure(server, &cause),
-                Event::Challenge { link, server, token } => {
-                    self.challenge = Some(Challenge { link, server, token });
-                    outbox.wake(self.challenge_waker.take());
-                }
+                Event::Challenge { link, server, token } => self.defer(Challenge { link, server, token }, outbox),
             }
         }
         anything
+    }
+
+    /// Has a SASL step made that was put off: by the mechanism's own future, or by the application.
+    fn defer(&mut self, challenge: Challenge, outbox: &mut Outbox) {
+        let link = challenge.link;
+        let Some(work) = self.session.deferred(link) else {
+            self.challenge = Some(challenge);
+            return outbox.wake(self.challenge_waker.take());
+        };
+        let shared = self.shared.clone();
+        self.chores.add(Box::pin(async move {
+            let step = work.await;
+            if let Some(shared) = shared.upgrade() {
+                shared.with(|exchange, outbox| exchange.answer_challenge(link, step, outbox));
+            }
+        }));
+        self.rouse(outbox);
+    }
+
+    /// Continues a SASL exchange that was put off.
+    pub(super) fn answer_challenge(&mut self, link: LinkId, step: Step, outbox: &mut Outbox) {
+        self.session.answer(link, step);
+        self.rouse(outbox);
     }
 
     fn enter(&mut self, state: State, outbox: &mut Outbox) {

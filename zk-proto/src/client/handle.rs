@@ -7,8 +7,6 @@ use core::{
 };
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
     Background, Challenge, Error,
     exchange::Exchange,
@@ -18,8 +16,8 @@ use super::{
 };
 use crate::{
     Credentials, Instant, LinkId, Root, Server, Servers, SessionId, Zxid,
-    sasl::SaslFailure,
-    session::{Sent, State},
+    sasl::Step,
+    session::{AuthFailure, End, Sent, State},
 };
 
 /// A handle of a session: cheap to clone, and to be used from any thread or task.
@@ -60,7 +58,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session is over for good.
+    /// [`Error::AuthFailed`] when the session has ended by that, with the reason; [`Error::Ended`] when it is over for good
+    /// otherwise.
     pub async fn connected(&self) -> Result<(), Error> {
         let mut states = self.states();
         while let Some(state) = states.next().await {
@@ -68,8 +67,10 @@ impl Client {
                 return Ok(());
             }
         }
-        let end = self.look(Exchange::over).unwrap_or(crate::session::End::Closed);
-        Err(Error::Ended { end, sent: Sent::No })
+        match (self.look(Exchange::over), self.auth_failure()) {
+            (Some(End::AuthFailed), Some(failure)) => Err(failure.into()),
+            (end, _) => Err(Error::Ended { end: end.unwrap_or(End::Closed), sent: Sent::No }),
+        }
     }
 
     /// Returns where the session stands.
@@ -189,8 +190,8 @@ impl Client {
         });
     }
 
-    /// Waits for the next SASL step that the mechanism has put off, to be [answered](Self::answer); `None` when the session is
-    /// over. One task at a time may wait.
+    /// Waits for the next SASL step that the mechanism has put off without [a future](crate::sasl::Mechanism::deferred) that
+    /// makes it, to be [answered](Self::answer); `None` when the session is over. One task at a time may wait.
     pub async fn next_challenge(&self) -> Option<Challenge> {
         poll_fn(|cx| {
             self.hold.shared.poll(cx, |exchange, _| match (exchange.challenge.take(), exchange.over()) {
@@ -203,11 +204,13 @@ impl Client {
     }
 
     /// Continues a SASL exchange that was put off. An answer for a link that is gone is ignored.
-    pub fn answer(&self, link: LinkId, token: Result<Bytes, SaslFailure>) {
-        self.hold.shared.with(|exchange, outbox| {
-            exchange.session.answer(link, token);
-            exchange.rouse(outbox);
-        });
+    pub fn answer(&self, link: LinkId, step: Step) {
+        self.hold.shared.with(|exchange, outbox| exchange.answer_challenge(link, step, outbox));
+    }
+
+    /// Returns why authentication failed, after the session has [ended](crate::session::End::AuthFailed) by that.
+    pub fn auth_failure(&self) -> Option<AuthFailure> {
+        self.look(|exchange| exchange.session.auth_failure().cloned())
     }
 
     /// Fills bytes from the random stream of the client's seed.

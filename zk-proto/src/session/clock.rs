@@ -72,10 +72,11 @@ impl<T, W: Clone> Session<T, W> {
             Phase::Dialing(attempt)
             | Phase::Greeting { attempt, .. }
             | Phase::Sasl { attempt, .. }
-            | Phase::Auth { attempt, .. } => {
-                if attempt.deadline <= now {
-                    self.drop_link(Cause::Silence);
-                }
+            | Phase::Auth { attempt, .. }
+                if attempt.deadline > now => {}
+            Phase::Sasl { exchange, .. } if exchange.deferred => self.drop_link(Cause::Deferred),
+            Phase::Dialing(_) | Phase::Greeting { .. } | Phase::Sasl { .. } | Phase::Auth { .. } => {
+                self.drop_link(Cause::Silence);
             }
             Phase::Ready(_) => {
                 self.leave_if_idle();

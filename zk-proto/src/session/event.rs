@@ -4,11 +4,13 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::AuthFailure;
 use crate::{
     Instant, LinkId, Root, Server, SessionId, Zxid,
     code::{ErrorCode, EventType},
     request::{InvalidRequest, Request},
-    wire::{DecodeError, Decoder, FrameError, Text},
+    sasl::SaslFailure,
+    wire::{DecodeError, Decoder, FrameError, Secret, Text},
 };
 
 /// What the session has to tell. One queue: the order is ZooKeeper's own.
@@ -31,21 +33,21 @@ pub enum Event<T, W> {
     },
     /// The session's state has changed.
     State(State),
-    /// A link failed before the session was up on it. For logs; left out while the queue is full.
+    /// A link failed before the session was up on it, or authentication did. For logs; left out while the queue is full.
     LinkFailed {
         /// Where the link went.
         server: Server,
         /// How it failed.
         cause: Cause,
     },
-    /// A SASL step that the mechanism put off; see [`Session::answer`](super::Session::answer).
+    /// A SASL step that the mechanism put off; see [`Session::deferred`](super::Session::deferred).
     Challenge {
         /// The link that waits for the answer.
         link: LinkId,
         /// The server on the other side.
         server: Server,
-        /// Its token; none at the beginning.
-        token: Option<Bytes>,
+        /// Its token; null at the beginning.
+        token: Secret,
     },
 }
 
@@ -88,7 +90,7 @@ pub enum End {
     /// The server let it expire. Its ephemeral nodes are gone.
     #[error("expired")]
     Expired,
-    /// A server refused its credentials, or demands some.
+    /// A server refused its credentials, or demands some, or a SASL mechanism gave up. The [`AuthFailure`] says more.
     #[error("ended: authentication failed")]
     AuthFailed,
     /// Every server turned it away without a word, again and again: they are behind what this client has seen, as after a
@@ -113,6 +115,15 @@ pub enum Cause {
     /// The server would not have us in the greeting.
     #[error("turned away: {0}")]
     TurnedAway(TurnedAway),
+    /// Authentication failed, and with that the session.
+    #[error(transparent)]
+    AuthFailed(#[from] AuthFailure),
+    /// A SASL mechanism could not go on, and wants to be asked again on another link.
+    #[error("given up for now: {0}")]
+    Sasl(SaslFailure),
+    /// The answer to a SASL step that was put off did not come in time.
+    #[error("no answer in time to a SASL step that was put off")]
+    Deferred,
     /// This side left: for a writable server, or because the list of servers changed.
     #[error("left for another server")]
     Left,

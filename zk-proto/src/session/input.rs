@@ -8,6 +8,7 @@ use super::{
     End, Event, Reply, RequestError, Session, Violation, WatchedEvent, WatchedEventKind, greeting,
     outbox::{Entry, Internal, Owner},
     phase::{Phase, Ready},
+    secure,
     watches::{self, Confirmed},
     xid,
 };
@@ -15,7 +16,7 @@ use crate::{
     Instant, SessionId, Zxid,
     broken::broken,
     code::{ErrorCode, OpCode},
-    record::{ReplyHeader, SetSaslResponse, WatcherEvent},
+    record::{ReplyHeader, WatcherEvent},
     request::WatchKind,
     wire::{Decoder, reserve_frame, split_frame},
 };
@@ -33,6 +34,7 @@ impl<T, W: Clone> Session<T, W> {
         while self.has_room() && self.phase.is(link) {
             let limit = match &self.phase {
                 Phase::Greeting { .. } => greeting::LIMIT_BYTES,
+                Phase::Sasl { .. } => self.config.limits.receive_frame_bytes.min(secure::LIMIT_BYTES),
                 _ => self.config.limits.receive_frame_bytes,
             };
             let taken = split_frame(input, limit).and_then(|frame| match frame {
@@ -72,57 +74,7 @@ impl<T, W: Clone> Session<T, W> {
         }
     }
 
-    fn take_sasl(&mut self, mut input: Decoder) -> Result<(), Violation> {
-        let Phase::Sasl { exchange, attempt, welcome } = &self.phase else { return Ok(()) };
-        let header: ReplyHeader = input.get()?;
-        if header.err != ErrorCode::Ok {
-            self.end(End::AuthFailed);
-            return Ok(());
-        }
-        if exchange.outgoing.is_some() || exchange.deferred {
-            return Err(Violation::Unasked(header.xid));
-        }
-        if exchange.last {
-            let (attempt, welcome) = (attempt.clone(), *welcome);
-            self.authenticate(attempt, welcome);
-            return Ok(());
-        }
-        match input.get::<SetSaslResponse>()?.token.0 {
-            Some(token) => self.sasl_step(Some(token)),
-            // A server that does not do SASL says this and goes on as if nothing were.
-            None => self.end(End::AuthFailed),
-        }
-        Ok(())
-    }
-
-    fn take_auth(&mut self, mut input: Decoder) -> Result<(), Violation> {
-        let Phase::Auth { attempt, welcome, sent, accepted } = &mut self.phase else { return Ok(()) };
-        let header: ReplyHeader = input.get()?;
-        if header.xid != xid::AUTH || *accepted >= *sent {
-            return Err(Violation::Unasked(header.xid));
-        }
-        if header.err != ErrorCode::Ok {
-            self.end(End::AuthFailed);
-            return Ok(());
-        }
-        let index = *accepted;
-        *accepted += 1;
-        let ready = (*accepted == self.auths.len()).then(|| (attempt.clone(), *welcome));
-        self.auth_accepted(index);
-        if let Some((attempt, welcome)) = ready {
-            self.become_ready(attempt, welcome);
-        }
-        Ok(())
-    }
-
-    /// Tells whoever added the credentials.
-    fn auth_accepted(&mut self, index: usize) {
-        let Some(tag) = self.auths.get_mut(index).and_then(|auth| auth.tag.take()) else { return };
-        let reply = Reply { zxid: Zxid(0), session: self.session_id(), body: Bytes::new(), root: Default::default() };
-        self.events.push_back(Event::Reply { tag, result: Ok(reply) });
-    }
-
-    fn session_id(&self) -> SessionId {
+    pub(super) fn session_id(&self) -> SessionId {
         self.identity.as_ref().map_or(SessionId(0), |identity| identity.id)
     }
 
@@ -134,17 +86,11 @@ impl<T, W: Clone> Session<T, W> {
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
                 self.prove(sent, header.err);
-                if header.err == ErrorCode::SessionClosedRequireSaslAuth {
-                    self.end(End::AuthFailed);
-                }
+                self.check_demand(header.err);
             }
             xid::AUTH => {
                 let index = ready.auths.pop_front().ok_or(Violation::Unasked(xid::AUTH))?;
-                if header.err == ErrorCode::Ok {
-                    self.auth_accepted(index);
-                } else {
-                    self.end(End::AuthFailed);
-                }
+                self.auth_answered(index, header.err);
             }
             _ => {
                 let entry = answered(ready, &header)?;
@@ -206,9 +152,7 @@ impl<T, W: Clone> Session<T, W> {
                 }
             }
         }
-        if header.err == ErrorCode::SessionClosedRequireSaslAuth {
-            self.end(End::AuthFailed);
-        }
+        self.check_demand(header.err);
         Ok(())
     }
 
@@ -243,7 +187,7 @@ impl<T, W: Clone> Session<T, W> {
     fn settle_internal(&mut self, internal: Internal, error: ErrorCode) -> Result<(), Violation> {
         match (internal, error) {
             (Internal::Close, _) => self.end(End::Closed),
-            (_, ErrorCode::SessionClosedRequireSaslAuth) => self.end(End::AuthFailed),
+            (_, ErrorCode::SessionClosedRequireSaslAuth) => self.check_demand(error),
             (Internal::SetWatches { persistent: true }, ErrorCode::Unimplemented) => {
                 // A server before 3.6, which is about to hang up. Without persistent watches it will do.
                 for (watch, path) in self.watches.drop_persistent() {

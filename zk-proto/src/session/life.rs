@@ -7,12 +7,12 @@ use super::{
     Cause, Closing, End, Event, RequestError, Sent, Session, State, WatchedEvent, WatchedEventKind,
     greeting::{Identity, Welcome},
     outbox::{Entry, Internal, Owner},
-    phase::{Attempt, Exchange, Greeted, Phase, Ready, TRANSITIONS},
+    phase::{Attempt, Greeted, Phase, Ready, TRANSITIONS},
     probe::{Answer, Probe, Question},
     timing,
     watches::Removal,
 };
-use crate::{Instant, LinkId, Server, broken::broken, code::OpCode, sasl::Step};
+use crate::{Instant, LinkId, Server, broken::broken, code::OpCode};
 
 /// A link that was up for so long and then breaks is dialled again without a pause.
 const STEADY: Duration = Duration::from_secs(1);
@@ -195,44 +195,6 @@ impl<T, W: Clone> Session<T, W> {
         let elsewhere = |entry: &Entry<T>| matches!(&entry.owner, Owner::Caller { pin: Some(pin), .. } if *pin != id);
         let refused = self.outbox.remove_where(elsewhere);
         refused.into_iter().for_each(|entry| self.fail_entry(entry, RequestError::SessionChanged));
-    }
-
-    /// SASL comes first, then credentials; everything else waits for them.
-    fn secure(&mut self, attempt: Attempt, welcome: Greeted) {
-        let Some(factory) = self.config.sasl.clone() else { return self.authenticate(attempt, welcome) };
-        let mut nonce = [0; 16];
-        self.rng.fill(&mut nonce);
-        let mechanism = factory.start(&attempt.server, nonce);
-        let exchange = Exchange { mechanism, outgoing: None, last: false, deferred: false };
-        self.enter(Phase::Sasl { attempt, welcome, exchange });
-        self.sasl_step(None);
-    }
-
-    pub(super) fn sasl_step(&mut self, token: Option<bytes::Bytes>) {
-        let Phase::Sasl { attempt, welcome, exchange } = &mut self.phase else { return };
-        match exchange.mechanism.step(token.clone()) {
-            Step::Send(token) => exchange.outgoing = Some(token),
-            Step::SendLast(token) => (exchange.outgoing, exchange.last) = (Some(token), true),
-            Step::Done => {
-                let (attempt, welcome) = (attempt.clone(), *welcome);
-                self.authenticate(attempt, welcome);
-            }
-            Step::Deferred => {
-                exchange.deferred = true;
-                let (link, server) = (attempt.id, attempt.server.clone());
-                self.events.push_back(Event::Challenge { link, server, token });
-            }
-            Step::Fail(_) => self.end(End::AuthFailed),
-        }
-    }
-
-    pub(super) fn authenticate(&mut self, attempt: Attempt, welcome: Greeted) {
-        let is_forgotten = welcome.resumed && broken!("sends no credentials on later links");
-        if self.auths.is_empty() || is_forgotten {
-            self.become_ready(attempt, welcome);
-        } else {
-            self.enter(Phase::Auth { attempt, welcome, sent: 0, accepted: 0 });
-        }
     }
 
     pub(super) fn become_ready(&mut self, attempt: Attempt, welcome: Greeted) {

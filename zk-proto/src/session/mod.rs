@@ -42,6 +42,7 @@ mod outbox;
 mod output;
 mod phase;
 mod probe;
+mod secure;
 mod submit;
 mod timing;
 mod watches;
@@ -49,11 +50,11 @@ mod watches;
 use alloc::{collections::VecDeque, vec::Vec};
 use core::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::{
     AuthInfo, Config, Credentials, Instant, LinkId, Machine, Server, Servers, SessionId, Transmit, Wants, Zxid,
-    code::OpCode, hosts::Rotation, rng::Rng, sasl::SaslFailure,
+    code::OpCode, hosts::Rotation, rng::Rng,
 };
 use deadlines::Deadlines;
 pub use event::{
@@ -67,6 +68,7 @@ use phase::Phase;
 #[doc(hidden)]
 pub use phase::TRANSITIONS;
 use probe::Probe;
+pub use secure::AuthFailure;
 pub use submit::{RequestId, SubmitOptions};
 use watches::Registry;
 pub use watches::WatchId;
@@ -88,6 +90,8 @@ struct Auth<T> {
     tag: Option<T>,
     /// Whether it was ever handed to a link.
     sent: bool,
+    /// The last link on which it was accepted.
+    accepted: Option<LinkId>,
 }
 
 /// A session that is being closed.
@@ -131,6 +135,8 @@ pub struct Session<T, W = T> {
     probe: Option<Probe>,
     rejections: Option<Rejections>,
     closing: Option<Closing>,
+    /// Why the session has ended, if it was for that.
+    auth_failure: Option<AuthFailure>,
     /// Servers before 3.5 do not know how.
     cannot_remove_watches: bool,
     /// The steps that the link has taken: bits, in the order of [`TRANSITIONS`].
@@ -155,7 +161,11 @@ impl<T, W: Clone> Session<T, W> {
             identity = Some(Identity { id: session, password, timeout, global: true });
             last_zxid = seen;
         }
-        let auths = config.auth.iter().map(|info| Auth { info: info.clone(), tag: None, sent: false }).collect();
+        let auths = config
+            .auth
+            .iter()
+            .map(|info| Auth { info: info.clone(), tag: None, sent: false, accepted: None })
+            .collect();
         Self {
             config,
             rng,
@@ -180,22 +190,9 @@ impl<T, W: Clone> Session<T, W> {
             probe: None,
             rejections: None,
             closing: None,
+            auth_failure: None,
             cannot_remove_watches: false,
             steps: 0,
-        }
-    }
-
-    /// Continues a SASL exchange whose step was put off ([`Event::Challenge`]): with a token, or with its failure, which ends
-    /// the session.
-    pub fn answer(&mut self, link: LinkId, token: Result<Bytes, SaslFailure>) {
-        let is_this = self.phase.is(link);
-        let Phase::Sasl { exchange, .. } = &mut self.phase else { return };
-        if !is_this || !core::mem::take(&mut exchange.deferred) {
-            return;
-        }
-        match token {
-            Ok(token) => exchange.outgoing = Some(token),
-            Err(SaslFailure(_)) => self.end(End::AuthFailed),
         }
     }
 
@@ -218,12 +215,20 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Adds credentials to this link, in the order of requests, and to every later one. The reply has no body.
     ///
-    /// Credentials that a server refuses end the session with [`End::AuthFailed`].
+    /// Credentials that are there already go out once all the same.
+    ///
+    /// Credentials that a server refuses end the session with [`End::AuthFailed`]; [`auth_failure`](Self::auth_failure) says
+    /// which.
     ///
     /// # Errors
     ///
     /// When the session is over or about to be closed, the credentials are larger than a frame, or there are 256 already.
     pub fn add_auth(&mut self, info: AuthInfo, tag: T) -> Result<(), Refused<T>> {
+        let known = self.auths.iter().position(|auth| auth.info == info && auth.tag.is_none());
+        if let (Some(index), None) = (known, self.over()) {
+            self.add_known_auth(index, tag);
+            return Ok(());
+        }
         let (bytes, limit) =
             (info.scheme.len() + info.secret.as_bytes().len() + 20, self.config.limits.send_frame_bytes);
         let full = (self.auths.len() >= CREDENTIALS).then_some(Refusal::Full);
@@ -231,7 +236,7 @@ impl<T, W: Clone> Session<T, W> {
         if let Some(reason) = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit })) {
             return Err(Refused { tag, reason });
         }
-        let auth = Auth { info, tag: Some(tag), sent: false };
+        let auth = Auth { info, tag: Some(tag), sent: false, accepted: None };
         if matches!(self.phase, Phase::Ready(_)) {
             let packet = auth.packet();
             self.submit_internal(OpCode::Auth, Internal::Auth(self.auths.len()), |out| out.put(&packet));

@@ -1,13 +1,18 @@
 //! How sessions begin, follow each other and end.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    task::{Poll, Waker},
+    time::Duration,
+};
 
 use zk_proto::{
     AuthInfo, Config, LinkId, Machine, SessionId, Wants,
     client::{Builder, Client, Error, OnExpiry, Runtime},
     code::{ErrorCode, OpCode},
-    sasl::{Factory, Mechanism, SaslFailure, Step},
-    session::{Cause, End, Sent, State},
+    sasl::{Factory, Mechanism, SaslFailure, Step, Work},
+    session::{AuthFailure, Cause, End, Sent, State},
 };
 
 use crate::support::{Nothing, SESSION, TIMEOUT, Task, World, config, data, now};
@@ -59,7 +64,7 @@ fn a_slow_reader_of_states_sees_the_newest() {
     world.cut();
 
     let mut seen = Vec::new();
-    while let std::task::Poll::Ready(state) = Task::new(states.next()).poll() {
+    while let Poll::Ready(state) = Task::new(states.next()).poll() {
         seen.push(state.unwrap());
     }
 
@@ -356,15 +361,15 @@ impl Mechanism for Deferring {
 
 #[test]
 fn a_sasl_step_that_was_put_off_is_answered_by_way_of_the_client() {
-    let builder = Builder::from_config(config()).sasl(std::sync::Arc::new(Deferring));
+    let builder = Builder::from_config(config()).sasl(Arc::new(Deferring));
     let (mut world, client) = World::of(builder);
     let mut challenge = Task::new(client.next_challenge());
     assert!(challenge.is_pending());
     world.connect(SESSION);
 
     let challenge = challenge.result().unwrap();
-    assert_eq!(challenge.token, None);
-    client.answer(challenge.link, Ok("token".into()));
+    assert_eq!(challenge.token.0, None);
+    client.answer(challenge.link, Step::Send("token".into()));
     world.turn();
 
     assert_eq!(world.ops(), [OpCode::Sasl]);
@@ -374,15 +379,97 @@ fn a_sasl_step_that_was_put_off_is_answered_by_way_of_the_client() {
 
 #[test]
 fn a_sasl_step_may_fail() {
-    let builder = Builder::from_config(config()).sasl(std::sync::Arc::new(Deferring));
+    let builder = Builder::from_config(config()).sasl(Arc::new(Deferring));
     let (mut world, client) = World::of(builder);
     world.connect(SESSION);
     let link: LinkId = now(client.next_challenge()).unwrap().link;
 
-    client.answer(link, Err(SaslFailure("no ticket".into())));
+    client.answer(link, Step::Fail(SaslFailure("no ticket".into())));
 
-    assert_eq!(now(client.connected()), Err(ended(End::AuthFailed, Sent::No)));
+    let failure = AuthFailure::Mechanism(SaslFailure("no ticket".into()));
+    assert_eq!(client.auth_failure(), Some(failure.clone()));
+    assert_eq!(now(client.connected()), Err(failure.into()));
     assert_eq!(now(client.next_challenge()), None);
+}
+
+/// A mechanism whose steps take time: each is there when the bell has been rung for it.
+#[derive(Clone, Debug, Default)]
+struct Slow(Arc<Mutex<Bell>>);
+
+#[derive(Debug, Default)]
+struct Bell {
+    step: Option<Step>,
+    waker: Option<Waker>,
+}
+
+impl Slow {
+    fn ring(&self, step: Step) {
+        let mut bell = self.0.lock().unwrap();
+        bell.step = Some(step);
+        let waker = bell.waker.take();
+        drop(bell);
+        waker.expect("somebody waits").wake();
+    }
+}
+
+impl Factory for Slow {
+    fn start(&self, _: &zk_proto::Server, _: [u8; 16]) -> Box<dyn Mechanism> {
+        Box::new(self.clone())
+    }
+}
+
+impl Mechanism for Slow {
+    fn step(&mut self, _: Option<bytes::Bytes>) -> Step {
+        Step::Deferred
+    }
+
+    fn deferred(&mut self) -> Option<Work> {
+        let bell = self.0.clone();
+        Some(Box::pin(poll_fn(move |cx| {
+            let mut bell = bell.lock().unwrap();
+            match bell.step.take() {
+                Some(step) => Poll::Ready(step),
+                None => {
+                    bell.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })))
+    }
+}
+
+#[test]
+fn a_mechanism_that_takes_time_is_awaited_by_the_driver() {
+    let slow = Slow::default();
+    let (mut world, client) = World::of(Builder::from_config(config()).sasl(Arc::new(slow.clone())));
+    world.connect(SESSION);
+    assert_eq!(world.ops(), []);
+
+    slow.ring(Step::Send("first".into()));
+    world.turn();
+    assert_eq!(world.ops(), [OpCode::Sasl]);
+    world.answer(&zk_proto::record::SetSaslResponse { token: b"go on".to_vec().into() });
+    world.turn();
+    slow.ring(Step::SendLast("last".into()));
+    world.turn();
+    assert_eq!(world.ops(), [OpCode::Sasl]);
+    world.answer(&zk_proto::record::SetSaslResponse::default());
+
+    assert!(matches!(client.state(), State::Connected { .. }), "{:?}", client.state());
+}
+
+#[test]
+fn what_a_mechanism_brings_after_its_link_is_ignored() {
+    let slow = Slow::default();
+    let (mut world, client) = World::of(Builder::from_config(config()).sasl(Arc::new(slow.clone())));
+    world.connect(SESSION);
+    world.cut();
+
+    slow.ring(Step::Fail(SaslFailure("too late".into())));
+    world.turn();
+
+    assert_eq!(client.state(), State::Connecting);
+    assert_eq!(client.auth_failure(), None);
 }
 
 #[test]

@@ -216,13 +216,16 @@ fn a_server_that_demands_authentication_ends_the_session() {
     pair.submit(&GetData::new("/a"), 'a');
     let asked = pair.ask();
     pair.refuse(&asked, error);
-    assert_eq!(pair.told(), ["a: Server(SessionClosedRequireSaslAuth)", "Ended(AuthFailed)"]);
+    assert_eq!(
+        pair.told(),
+        ["a: Server(SessionClosedRequireSaslAuth)", "LinkFailed a:2181 AuthFailed(Required)", "Ended(AuthFailed)"]
+    );
 
     let mut pair = Pair::connected();
     pair.pass(std::time::Duration::from_secs(10));
     let ping = pair.ask();
     pair.refuse(&ping, error);
-    assert_eq!(pair.told(), ["Ended(AuthFailed)"]);
+    assert_eq!(pair.told(), ["LinkFailed a:2181 AuthFailed(Required)", "Ended(AuthFailed)"]);
 }
 
 fn only_reply(pair: &mut Pair) -> Reply {

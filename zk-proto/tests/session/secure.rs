@@ -8,8 +8,9 @@ use zk_proto::{
     code::{ErrorCode, OpCode},
     record::{AuthPacket, GetSaslRequest, SetSaslResponse},
     request::GetData,
-    sasl::{Factory, Mechanism, SaslFailure, Step},
-    session::{Event, Refusal},
+    sasl::{DigestMd5, Factory, Mechanism, SaslFailure, Step},
+    session::{AuthFailure, Event, Refusal},
+    wire::Secret,
 };
 
 use crate::support::{Asked, Greeting, Pair, data, record, reply, settings};
@@ -65,6 +66,50 @@ fn credentials_are_presented_again_on_every_link_and_their_tag_comes_back_once()
 }
 
 #[test]
+fn credentials_that_are_added_again_go_out_once() {
+    let mut pair = Pair::connected();
+    let bob = || AuthInfo::digest("b", "2");
+    pair.app(|session| session.add_auth(bob(), '1').unwrap());
+    assert_eq!(pair.ops(), [OpCode::Auth]);
+    pair.send(&accepted());
+    pair.app(|session| session.add_auth(bob(), '2').unwrap());
+    assert_eq!(pair.ops(), [], "the server has them");
+    assert_eq!(pair.told(), ["1: Ok", "2: Ok"]);
+
+    pair.cut();
+    pair.app(|session| session.add_auth(bob(), '3').unwrap());
+    assert_eq!(pair.told(), ["Suspended(Hangup)"], "no server has them now");
+    pair.connect(&Greeting::default());
+    assert_eq!(pair.ops(), [OpCode::Auth]);
+    pair.send(&accepted());
+
+    assert_eq!(pair.told(), ["3: Ok", "Connected resumed"]);
+    assert_eq!(pair.session().config().auth.len(), 1);
+}
+
+#[test]
+fn credentials_that_are_added_again_and_refused_end_the_session_for_both() {
+    let mut pair = Pair::connected();
+    for tag in ['1', '2'] {
+        pair.app(|session| session.add_auth(AuthInfo::digest("b", "2"), tag).unwrap());
+    }
+    assert_eq!(pair.ops(), [OpCode::Auth; 2], "nothing is known of the first yet");
+    pair.send(&reply(-4, 0, ErrorCode::AuthFailed, &[]));
+    let ended = |tag| format!("{tag}: Ended {{ end: AuthFailed, sent: Perhaps }}");
+    assert_eq!(pair.told()[1..], [ended('1'), ended('2'), "Ended(AuthFailed)".to_owned()]);
+}
+
+#[test]
+fn there_is_a_limit_to_credentials() {
+    let mut pair = Pair::connected();
+    for number in 0..256 {
+        pair.app(|session| session.add_auth(AuthInfo::digest("b", &number.to_string()), 'x').unwrap());
+    }
+    let refused = pair.app(|session| session.add_auth(AuthInfo::digest("b", "more"), 'y')).unwrap_err();
+    assert_eq!((refused.reason, refused.tag), (Refusal::Full, 'y'));
+}
+
+#[test]
 fn credentials_that_are_refused_end_the_session_for_good() {
     for later in [false, true] {
         let mut config = settings();
@@ -84,7 +129,9 @@ fn credentials_that_are_refused_end_the_session_for_good() {
 
         let told = pair.told();
         assert_eq!(told.last().map(String::as_str), Some("Ended(AuthFailed)"), "{told:?}");
-        assert_eq!(told.len(), if later { 3 } else { 2 });
+        assert_eq!(told.len(), if later { 4 } else { 3 });
+        let failure = AuthFailure::Credentials { scheme: "digest".into(), error: ErrorCode::AuthFailed };
+        assert_eq!(pair.session().auth_failure(), Some(&failure));
         assert!(!pair.app(|session| session.renew()), "never renewed");
     }
 }
@@ -152,7 +199,7 @@ fn a_null_token_before_the_mechanism_is_done_is_a_failure() {
     pair.connect(&Greeting::default());
     let asked = pair.ask();
     pair.send(&challenge(&asked, None));
-    assert_eq!(pair.told(), ["Ended(AuthFailed)"]);
+    assert_eq!(pair.told(), ["LinkFailed a:2181 AuthFailed(NoToken)", "Ended(AuthFailed)"]);
 }
 
 #[test]
@@ -161,12 +208,13 @@ fn sasl_fails_when_the_server_or_the_mechanism_says_so() {
     pair.connect(&Greeting::default());
     let asked = pair.ask();
     pair.refuse(&asked, ErrorCode::AuthFailed);
-    assert_eq!(pair.told(), ["Ended(AuthFailed)"]);
+    assert_eq!(pair.told(), ["LinkFailed a:2181 AuthFailed(Refused(AuthFailed))", "Ended(AuthFailed)"]);
 
     let mut pair = Pair::new(with_sasl(&[Step::Fail(SaslFailure("no ticket".into()))]));
     pair.submit(&GetData::new("/a"), 'a');
     pair.connect(&Greeting::default());
-    assert_eq!(pair.told(), ["a: Ended { end: AuthFailed, sent: No }", "Ended(AuthFailed)"]);
+    let no_ticket = "LinkFailed a:2181 AuthFailed(Mechanism(SaslFailure(\"no ticket\")))";
+    assert_eq!(pair.told(), [no_ticket, "a: Ended { end: AuthFailed, sent: No }", "Ended(AuthFailed)"]);
 }
 
 #[test]
@@ -174,13 +222,13 @@ fn a_step_that_is_put_off_is_told_and_answered_later() {
     let steps = [Step::Deferred, Step::Done];
     let mut pair = Pair::new(with_sasl(&steps));
     pair.connect(&Greeting::default());
-    let Some(Event::Challenge { link, token: None, .. }) = pair.event() else { panic!("a challenge") };
+    let Some(Event::Challenge { link, token: Secret(None), .. }) = pair.event() else { panic!("a challenge") };
     assert_eq!(pair.ops(), []);
 
-    pair.app(|session| session.answer(link, Ok("ticket".into())));
+    pair.app(|session| session.answer(link, Step::Send("ticket".into())));
     let asked = pair.ask();
     assert_eq!(asked.record::<GetSaslRequest>().token.as_bytes(), b"ticket");
-    pair.app(|session| session.answer(link, Ok("twice".into())));
+    pair.app(|session| session.answer(link, Step::Send("twice".into())));
     assert_eq!(pair.ops(), [], "nothing was asked");
 
     pair.send(&challenge(&asked, Some("fine")));
@@ -195,8 +243,8 @@ fn the_answer_for_an_old_link_is_ignored() {
     pair.reconnect();
     assert_eq!(pair.told(), ["LinkFailed a:2181 Hangup", "Challenge a:2181"]);
 
-    pair.app(|session| session.answer(old, Ok("stale".into())));
-    pair.app(|session| session.answer(old, Err(SaslFailure("stale".into()))));
+    pair.app(|session| session.answer(old, Step::Send("stale".into())));
+    pair.app(|session| session.answer(old, Step::Fail(SaslFailure("stale".into()))));
 
     assert_eq!(pair.ops(), []);
     pair.assert_quiet();
@@ -208,8 +256,79 @@ fn a_step_that_fails_later_ends_the_session() {
     pair.connect(&Greeting::default());
     pair.told();
     let link = pair.link_id();
-    pair.app(|session| session.answer(link, Err(SaslFailure("no ticket".into()))));
-    assert_eq!(pair.told(), ["Ended(AuthFailed)"]);
+    pair.app(|session| session.answer(link, Step::Fail(SaslFailure("no ticket".into()))));
+    assert_eq!(pair.told().last().map(String::as_str), Some("Ended(AuthFailed)"));
+    let no_ticket = AuthFailure::Mechanism(SaslFailure("no ticket".into()));
+    assert_eq!(pair.session().auth_failure(), Some(&no_ticket));
+}
+
+#[test]
+fn a_step_that_was_put_off_may_be_any_other() {
+    let answers: [(Step, &[&str]); 3] = [
+        (Step::Done, &["Connected new"]),
+        (Step::Abort(SaslFailure("busy".into())), &["LinkFailed a:2181 Sasl(SaslFailure(\"busy\"))"]),
+        (Step::Deferred, &[]),
+    ];
+    for (answer, told) in answers {
+        let mut pair = Pair::new(with_sasl(&[Step::Deferred]));
+        pair.connect(&Greeting::default());
+        pair.told();
+        let link = pair.link_id();
+
+        pair.app(|session| session.answer(link, answer.clone()));
+
+        assert_eq!(pair.told(), told);
+    }
+
+    // The last one may be answered by anything, null included.
+    let mut pair = Pair::new(with_sasl(&[Step::Deferred]));
+    pair.connect(&Greeting::default());
+    pair.told();
+    let link = pair.link_id();
+    pair.app(|session| session.answer(link, Step::SendLast("last".into())));
+    let asked = pair.ask();
+    pair.send(&challenge(&asked, None));
+    assert_eq!(pair.told(), ["Connected new"]);
+}
+
+#[test]
+fn an_exchange_that_is_given_up_for_now_is_begun_again_on_another_link() {
+    let mut pair = Pair::new(with_sasl(&[Step::Abort(SaslFailure("no key server".into()))]));
+    for _ in 0..2 {
+        pair.connect(&Greeting::default());
+        assert_eq!(pair.told(), ["LinkFailed a:2181 Sasl(SaslFailure(\"no key server\"))"]);
+    }
+}
+
+#[test]
+fn a_step_that_is_never_answered_costs_the_link_and_is_not_blamed_on_the_server() {
+    let mut pair = Pair::new(with_sasl(&[Step::Deferred]));
+    pair.connect(&Greeting::default());
+    pair.told();
+    pair.pass(Duration::from_secs(15));
+    assert_eq!(pair.told(), ["LinkFailed a:2181 Deferred"]);
+}
+
+#[test]
+fn tokens_do_not_show_in_the_event_that_tells_them() {
+    let mut pair = Pair::new(with_sasl(&[Step::Send("hello".into()), Step::Deferred]));
+    pair.connect(&Greeting::default());
+    let asked = pair.ask();
+    pair.send(&challenge(&asked, Some("abracadabra")));
+    let event = pair.event().expect("a challenge");
+    assert!(matches!(&event, Event::Challenge { token, .. } if token.as_bytes() == b"abracadabra"));
+    assert!(!format!("{event:?}").contains("abracadabra"), "{event:?}");
+}
+
+#[test]
+fn a_token_longer_than_any_honest_one_costs_the_link() {
+    let mut pair = Pair::new(with_sasl(&[Step::Send("hello".into())]));
+    pair.connect(&Greeting::default());
+    let asked = pair.ask();
+    let token = Secret::from(vec![b'x'; 200 << 10]);
+    pair.send(&reply(asked.xid, 0, ErrorCode::Ok, &record(&SetSaslResponse { token })));
+    let told = pair.told();
+    assert!(told.len() == 1 && told[0].starts_with("LinkFailed a:2181 Violation(Frame("), "{told:?}");
 }
 
 #[test]
@@ -221,12 +340,59 @@ fn a_server_that_is_silent_during_sasl_is_noticed() {
     assert_eq!(pair.told(), ["LinkFailed a:2181 Silence"]);
 }
 
+/// What a server says in the place of its next token, and what comes of it.
+#[test]
+fn a_server_that_lies_in_the_middle_of_digest_md5_costs_at_most_the_session_and_is_found_out() {
+    const CHALLENGE: &[u8] = b"realm=\"r\",nonce=\"n\",algorithm=md5-sess";
+    let long = [CHALLENGE, b",x=\"", &[b'y'; 8000], b"\""].concat();
+    let table: [(&[&[u8]], &str); 8] = [
+        (&[b"\0\xff garbage"], "the challenge is malformed"),
+        (&[b""], "no nonce"),
+        (&[&long], "the challenge is malformed"),
+        (&[CHALLENGE, CHALLENGE], "does not prove that it knows the password"),
+        (&[CHALLENGE, b"rspauth=00000000000000000000000000000000"], "its proof (rspauth) is wrong"),
+        (&[CHALLENGE, b""], "does not prove that it knows the password"),
+        (&[CHALLENGE, &[0xFF; 5000]], "the server's proof is malformed"),
+        (&[b"nonce=\"n\",algorithm=md5-sess,qop=\"auth-conf\""], "signing or encryption"),
+    ];
+    for (tokens, reason) in table {
+        let mut config = settings();
+        config.sasl = Some(Arc::new(DigestMd5::new("bob", "secret")));
+        let mut pair = Pair::new(config);
+        pair.connect(&Greeting::default());
+
+        for token in tokens {
+            let asked = pair.ask();
+            let answer = SetSaslResponse { token: Secret::from(token.to_vec()) };
+            for byte in &reply(asked.xid, 0, ErrorCode::Ok, &record(&answer)) {
+                pair.send(&[*byte]);
+            }
+        }
+
+        let failure = pair.session().auth_failure().expect("it was found out").to_string();
+        assert!(failure.contains(reason) && !failure.contains("secret"), "{reason}: {failure}");
+    }
+}
+
+#[test]
+fn a_token_that_nobody_asked_for_costs_the_link() {
+    let mut config = settings();
+    config.sasl = Some(Arc::new(DigestMd5::new("bob", "secret")));
+    let mut pair = Pair::new(config);
+    pair.connect(&Greeting::default());
+
+    // Ahead of our first word.
+    pair.send(&reply(1, 0, ErrorCode::Ok, &record(&SetSaslResponse { token: Secret::from(Vec::new()) })));
+
+    assert_eq!(pair.told(), ["LinkFailed a:2181 Violation(Unasked(1))"]);
+}
+
 fn accepted() -> Bytes {
     reply(-4, 0, ErrorCode::Ok, &[])
 }
 
 fn challenge(asked: &Asked, token: Option<&'static str>) -> Bytes {
-    let token = zk_proto::wire::Secret(token.map(|token| token.as_bytes().into()));
+    let token = Secret(token.map(|token| token.as_bytes().into()));
     reply(asked.xid, 0, ErrorCode::Ok, &record(&SetSaslResponse { token }))
 }
 

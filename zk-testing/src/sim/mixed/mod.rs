@@ -22,6 +22,7 @@ use std::time::Duration;
 use zk_proto::{
     AuthInfo, Credentials, Limits,
     client::{Builder, Client, OnExpiry},
+    sasl::Step,
     session::State,
 };
 
@@ -112,7 +113,9 @@ impl Application for Play {
                 Sasl::OneWay,
                 Sasl::OneWay,
                 Sasl::PutOff,
-                Sasl::PutOff,
+                Sasl::Slow,
+                Sasl::Slow,
+                Sasl::Hesitates,
                 Sasl::Strict,
                 Sasl::Fails,
             ]);
@@ -182,7 +185,7 @@ async fn answer_challenges(process: Process, client: Client) {
             if client.sleep(Duration::from_millis(30)).await.is_err() {
                 return;
             }
-            client.answer(challenge.link, Ok("token".into()));
+            client.answer(challenge.link, Step::Send("token".into()));
         }
     };
     let (mut answering, mut leave) = (pin!(answering), pin!(process.reached(Phase::Leaving)));
