@@ -193,6 +193,16 @@ macro_rules! conformance_on_any_server {
                 refused_credentials_end_the_session
                 a_server_that_demands_credentials_ends_the_session_of_whoever_has_none
             }
+            sasl {
+                who_knows_the_password_is_who_he_says_he_is
+                who_does_not_know_the_password_is_not_let_in_and_told_so
+                requests_of_who_is_not_let_in_are_not_sent
+                a_server_without_sasl_is_not_taken_for_one_with
+                every_link_is_authenticated_before_credentials_watches_and_requests
+                a_server_that_demands_sasl_ends_the_session_of_whoever_does_not_do_it
+                names_and_passwords_may_hold_what_must_be_quoted_and_what_is_not_ascii
+                a_session_is_taken_up_by_who_knows_the_password
+            }
             load {
                 data_up_to_the_limit_goes_out_and_comes_back_and_more_is_refused_here
                 a_list_of_children_may_be_longer_than_any_request

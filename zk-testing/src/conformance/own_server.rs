@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{ground::Kind, words};
-use crate::{TestServer, ensemble, server::ReadOnly};
+use crate::{TestServer, ensemble, server::ReadOnly, test_server};
 
 /// How a server is to be that a scenario has to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum Settings {
     SuperUser,
     /// Serving those only who have authenticated by digest.
     DigestRequired,
+    /// With SASL, DIGEST-MD5, for `bob`, whose password is `secret`, and for somebody of an odd name.
+    Sasl,
+    /// As `Sasl`, serving those only who have authenticated by that.
+    SaslRequired,
     /// Without TTL nodes.
     WithoutExtendedTypes,
     /// With hard quotas.
@@ -34,6 +38,15 @@ pub enum OwnServer {
 
 /// For the password `test`.
 pub(super) const SUPER_DIGEST: &str = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
+/// A user and a password of whom each is made of what has to be quoted, or is outside of ASCII.
+pub(super) const ODD_USER: &str = "günther";
+pub(super) const ODD_PASSWORD: &str = "x \"y\" \\z, a=b; пароль";
+const USERS: [(&str, &str); 2] = [("bob", "secret"), (ODD_USER, ODD_PASSWORD)];
+
+fn with_users(builder: test_server::Builder) -> test_server::Builder {
+    USERS.into_iter().fold(builder, |builder, (user, password)| builder.sasl_user(user, password))
+}
+
 const SHORT_TICK: std::time::Duration = std::time::Duration::from_millis(100);
 
 impl OwnServer {
@@ -46,6 +59,8 @@ impl OwnServer {
                     Settings::ShortTick => builder.tick_time(SHORT_TICK),
                     Settings::SuperUser => builder.super_digest(SUPER_DIGEST),
                     Settings::DigestRequired => builder.required_auth(["digest"]),
+                    Settings::Sasl => with_users(builder),
+                    Settings::SaslRequired => with_users(builder).required_sasl(),
                     Settings::WithoutExtendedTypes => builder.options(|options| options.extended_types = false),
                     Settings::QuotasEnforced => builder.options(|options| options.enforce_quota = true),
                 };
@@ -60,6 +75,8 @@ impl OwnServer {
                     Settings::DigestRequired => {
                         builder.property("enforce.auth.enabled", "true").property("enforce.auth.schemes", "digest")
                     }
+                    Settings::Sasl => builder.digest_md5(USERS),
+                    Settings::SaslRequired => builder.digest_md5(USERS).required_sasl(),
                     Settings::WithoutExtendedTypes => builder.property("extendedTypesEnabled", "false"),
                     Settings::QuotasEnforced => builder.property("enforceQuota", "true"),
                 };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::java::Java;
+use super::kerberos::Kdc;
 use super::plan::{Member, Plan, Role};
 use super::ports::free_port;
 use super::quorum::Ensemble;
@@ -119,6 +120,30 @@ impl Builder {
     pub fn jaas(mut self, configuration: impl Into<String>) -> Self {
         self.jaas = Some(configuration.into());
         self.property("authProvider.sasl", "org.apache.zookeeper.server.auth.SASLAuthenticationProvider")
+    }
+
+    /// Serves SASL with DIGEST-MD5, to these users with these passwords.
+    pub fn digest_md5<'a>(self, users: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let escaped = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
+        let module = "org.apache.zookeeper.server.auth.DigestLoginModule";
+        let users = users.into_iter().map(|(user, password)| format!(" \"user_{user}\"=\"{}\"", escaped(password)));
+        self.jaas(format!("Server {{ {module} required{}; }};", users.collect::<String>()))
+    }
+
+    /// Serves SASL with GSSAPI, in the realm of a [`Kdc`], as a principal whose key is in the keytab.
+    pub fn kerberos(self, kdc: &Kdc, principal: &str, keytab: &Path) -> Self {
+        let realm = Kdc::REALM;
+        let module = "com.sun.security.auth.module.Krb5LoginModule";
+        let options = "useKeyTab=true storeKey=true useTicketCache=false doNotPrompt=true";
+        let keytab = keytab.display();
+        self.system_property("java.security.krb5.conf", kdc.configuration().display().to_string()).jaas(format!(
+            "Server {{ {module} required {options} keyTab=\"{keytab}\" principal=\"{principal}@{realm}\"; }};"
+        ))
+    }
+
+    /// Serves only connections that have authenticated by SASL.
+    pub fn required_sasl(self) -> Self {
+        self.property("sessionRequireClientSASLAuth", "true")
     }
 
     /// Serves TLS on a second port, [`Server::secure_address`].

@@ -37,6 +37,7 @@
 mod builder;
 mod files;
 mod java;
+mod kerberos;
 mod line;
 mod mode;
 mod nodes;
@@ -51,6 +52,7 @@ mod shared;
 mod wire;
 
 pub use builder::Builder;
+pub use kerberos::Kdc;
 pub use mode::Mode;
 pub use pieces::Pieces;
 pub use proxy::{Direction, Proxy};

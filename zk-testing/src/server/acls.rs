@@ -10,6 +10,7 @@ use zk_proto::{
 use super::{
     auth::{self, Identity},
     java,
+    options::Options,
 };
 
 /// Returns whether a list allows one of `wanted` to a connection with these identities.
@@ -28,7 +29,7 @@ pub(super) fn allows(list: &[Acl], wanted: Perms, identities: &[Identity]) -> bo
 /// # Errors
 ///
 /// `InvalidAcl` for what real servers refuse, `MarshallingError` for the null ids over which they stumble.
-pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
+pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity], options: &Options) -> Result<Vec<Acl>, ErrorCode> {
     let mut stored = Vec::new();
     for acl in without_duplicates(list.unwrap_or_default())? {
         let scheme = acl.id.scheme.as_ref().ok_or(ErrorCode::InvalidAcl)?;
@@ -44,7 +45,9 @@ pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity]) -> Result<V
                     return Err(ErrorCode::InvalidAcl);
                 }
             }
-            scheme @ ("digest" | "ip") => {
+            // Unknown to a server that does not do it.
+            "sasl" if options.sasl_users.is_empty() => return Err(ErrorCode::InvalidAcl),
+            scheme @ ("digest" | "ip" | "sasl") => {
                 let id = id()?;
                 if auth::is_valid(scheme, &id) != Some(true) {
                     return Err(ErrorCode::InvalidAcl);
@@ -188,6 +191,10 @@ mod tests {
     fn hashes_are_masked() {
         assert_eq!(masked(&Acl::new(Perms::READ, "digest", "a:hash")), Acl::new(Perms::READ, "digest", "a:x"));
         assert_eq!(masked(&Acl::new(Perms::READ, "ip", "1.2.3.4")), Acl::new(Perms::READ, "ip", "1.2.3.4"));
+    }
+
+    fn checked(list: Option<&[Acl]>, identities: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
+        super::checked(list, identities, &Options::default())
     }
 
     fn list(ids: &[(&str, &str)]) -> Vec<Acl> {

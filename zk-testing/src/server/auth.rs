@@ -22,7 +22,7 @@ impl Identity {
 
     /// Returns whether `auth` in an ACL stands for it.
     pub(super) fn is_authenticated(&self) -> bool {
-        self.scheme == "digest"
+        matches!(self.scheme, "digest" | "sasl")
     }
 
     pub(super) fn is_super(&self) -> bool {
@@ -78,8 +78,17 @@ pub(super) fn is_valid(scheme: &str, id: &str) -> Option<bool> {
     match scheme {
         "digest" => Some(java::split_colons(id).count() == 2),
         "ip" => Some(Network::parse(id).is_some()),
+        "sasl" => Some(is_kerberos_name(id)),
         _ => None,
     }
+}
+
+/// Returns whether an id reads as `primary`, `primary/instance`, or one of these with `@realm`.
+fn is_kerberos_name(id: &str) -> bool {
+    let (name, realm) = id.split_once('@').map_or((id, None), |(name, realm)| (name, Some(realm)));
+    let (primary, instance) = name.split_once('/').map_or((name, None), |(name, instance)| (name, Some(instance)));
+    let is_part = |part: &str| !part.is_empty() && !part.contains(['/', '@']);
+    is_part(primary) && instance.is_none_or(is_part) && realm.is_none_or(is_part)
 }
 
 /// An IPv4 address, or all that share its first bits.
@@ -130,6 +139,25 @@ mod tests {
             [("a:b", true), (":b", true), ("a:", false), ("a", false), ("", false), (":", false), ("a:b:c", false)];
         for (id, expected) in table {
             assert_eq!(is_valid("digest", id), Some(expected), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_sasl_id_in_an_acl_is_a_name_as_kerberos_has_them() {
+        let table = [
+            ("bob", true),
+            ("bob/host", true),
+            ("bob@REALM", true),
+            ("bob/host@REALM", true),
+            ("", false),
+            ("@REALM", false),
+            ("bob/", false),
+            ("bob/a/b", false),
+            ("bob@", false),
+            ("bob@A@B", false),
+        ];
+        for (id, expected) in table {
+            assert_eq!(is_valid("sasl", id), Some(expected), "{id}");
         }
     }
 

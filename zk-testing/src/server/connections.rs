@@ -8,7 +8,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use zk_proto::{Instant, SessionId, Zxid, code::OpCode, wire::Encoder};
 
-use super::{auth::Identity, replica::Waiting};
+use super::{auth::Identity, replica::Waiting, sasl::Exchange};
 
 /// So many bytes at most are handed out at once.
 const HELPING_BYTES: usize = 256 * 1024;
@@ -65,6 +65,7 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     pub(super) phase: Phase,
     pub(super) identities: Vec<Identity>,
+    pub(super) sasl: Exchange,
     pub(super) out: BytesMut,
     /// What was received and is not answered yet, since the leader's answer to the first one is not here.
     pub(super) waiting: VecDeque<Waiting>,
@@ -141,6 +142,7 @@ impl Connections {
             peer,
             phase: Phase::New,
             identities: vec![Identity::of_address(peer.ip())],
+            sasl: Exchange::default(),
             out: BytesMut::new(),
             waiting: VecDeque::new(),
             record: Record { established_ms, ..Record::default() },

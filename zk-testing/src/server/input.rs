@@ -4,9 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use zk_proto::{
     SessionId, Zxid,
     code::{ErrorCode, OpCode},
-    record::{
-        AddWatchRequest, AuthPacket, CheckWatchesRequest, GetSaslRequest, SetSaslResponse, SetWatches, SetWatches2,
-    },
+    record::{AddWatchRequest, AuthPacket, CheckWatchesRequest, SetWatches, SetWatches2},
     wire::{Decoder, Jute, split_frame},
 };
 
@@ -25,7 +23,7 @@ const PING_XID: i32 = -2;
 const HEADER_BYTES: usize = 8;
 
 /// Replies that are made while reading show no transaction, and those to unknown operations show this.
-const NO_ZXID: Zxid = Zxid(0);
+pub(super) const NO_ZXID: Zxid = Zxid(0);
 const UNKNOWN_ZXID: Zxid = Zxid(-1);
 
 impl Server {
@@ -186,20 +184,6 @@ impl Server {
         }
     }
 
-    /// Answers that there is no SASL here: by success, and no token.
-    fn serve_sasl(&mut self, slot: Slot, xid: i32, body: Bytes) {
-        match decode::<GetSaslRequest>(body) {
-            Ok(request) if request.token.0.is_some() => {
-                self.statistics.sent += 1;
-                self.connections.send(slot, self.options.output_limit_bytes, |out| {
-                    header(out, xid, NO_ZXID, ErrorCode::Ok);
-                    out.put(&SetSaslResponse::default());
-                });
-            }
-            _ => self.close_connection(slot),
-        }
-    }
-
     fn is_authenticated(&self, slot: Slot) -> bool {
         let required = &self.options.required_auth;
         let has = |scheme: &String| {
@@ -269,7 +253,7 @@ pub(super) fn is_write(op: OpCode) -> bool {
     changes_one || matches!(op, OpCode::Multi | OpCode::Reconfig | OpCode::Sync | OpCode::CreateSession)
 }
 
-fn decode<T: Jute>(body: Bytes) -> Result<T, ErrorCode> {
+pub(super) fn decode<T: Jute>(body: Bytes) -> Result<T, ErrorCode> {
     Decoder::new(body).get().map_err(|_| ErrorCode::MarshallingError)
 }
 
@@ -287,7 +271,10 @@ fn with_persistent(request: SetWatches) -> SetWatches2 {
 
 #[cfg(test)]
 mod tests {
-    use zk_proto::code::CreateMode;
+    use zk_proto::{
+        code::CreateMode,
+        record::{GetSaslRequest, SetSaslResponse},
+    };
 
     use super::*;
     use crate::server::testing::{Bench, NOTHING, create, frame, greeting, text};

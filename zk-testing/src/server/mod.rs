@@ -45,8 +45,7 @@
 //!
 //! # What it is not
 //!
-//! `reconfig` is refused as by a real single server. There is no SASL: as on a server without it, the client is told
-//! so by a null token. A client that sends `deleteContainer`, which is the servers' own, is told that there is no such
+//! `reconfig` is refused as by a real single server. Of SASL there is DIGEST-MD5 alone. A client that sends `deleteContainer`, which is the servers' own, is told that there is no such
 //! operation, and a `createTTL` that would kill real servers for good is refused.
 
 mod acls;
@@ -68,6 +67,7 @@ mod quota;
 mod reads;
 mod reaper;
 mod replica;
+mod sasl;
 mod sessions;
 mod shuffle;
 mod statistics;
@@ -90,6 +90,7 @@ pub use inspect::{NodeInfo, SessionInfo, WatchInfo, WatchList};
 pub(crate) use leader::{Proposal, Request, Verdict};
 pub use options::{Options, Order, ReadOnly, Version};
 pub(crate) use replica::Standing;
+pub use sasl::Users;
 pub(crate) use txn::{Effect, Txn};
 pub use watches::WatchMode;
 
@@ -118,6 +119,8 @@ pub struct Server {
     next_reaping: Instant,
     shuffle: Shuffle,
     statistics: Statistics,
+    /// How many SASL exchanges have begun.
+    nonces: u64,
     /// Operations whose next reply is to be lost.
     swallowed: Vec<OpCode>,
     /// Operations whose next request is to be refused as one that waited too long.
@@ -140,6 +143,7 @@ impl Server {
             next_reaping: Instant::ORIGIN + options.container_check_interval,
             shuffle: Shuffle::new(options.order, seed),
             statistics: Statistics::default(),
+            nonces: 0,
             swallowed: Vec::new(),
             throttled: Vec::new(),
             replica: None,

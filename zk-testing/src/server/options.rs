@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::sasl::Users;
+
 /// The release whose behaviour is imitated where releases differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -60,6 +62,8 @@ pub struct Options {
     pub super_digest: Option<String>,
     /// Schemes of which a connection must have one before it is served; empty for none.
     pub required_auth: Vec<String>,
+    /// Who may authenticate by SASL, with DIGEST-MD5. A server without users does not do SASL, and tells so by a null token.
+    pub sasl_users: Users,
     /// Which four-letter words are answered; `None` for all.
     pub four_letter_words: Option<Vec<String>>,
     /// Whether there are TTL nodes.
@@ -103,6 +107,7 @@ impl Default for Options {
             jute_max_buffer: 0xf_ffff,
             super_digest: None,
             required_auth: Vec::new(),
+            sasl_users: Users::default(),
             four_letter_words: None,
             extended_types: true,
             persistent_watches: true,

@@ -202,7 +202,7 @@ impl<'a> Preparation<'a> {
         self.check_mode(create)?;
         let mut path = required(create.path.as_ref())?.into_owned();
         let parent = parent(&path).filter(|_| !path.contains('\0')).ok_or(ErrorCode::BadArguments)?;
-        let acl = acls::checked(create.acl.as_deref(), self.identities)?;
+        let acl = acls::checked(create.acl.as_deref(), self.identities, self.options)?;
         let above = self.facts(parent)?;
         self.permit(&above, Perms::CREATE)?;
         if create.mode.is_sequential() {
@@ -275,7 +275,7 @@ impl<'a> Preparation<'a> {
 
     fn set_acl(&self, request: &SetAclRequest) -> Result<Change, ErrorCode> {
         let path = valid(request.path.as_ref())?;
-        let acl = acls::checked(request.acl.as_deref(), self.identities)?;
+        let acl = acls::checked(request.acl.as_deref(), self.identities, self.options)?;
         let node = self.facts(&path)?;
         self.permit(&node, Perms::ADMIN)?;
         let version = next_version(node.aversion, request.version)?;

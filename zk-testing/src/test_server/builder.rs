@@ -97,7 +97,18 @@ impl Builder {
         self
     }
 
-    /// Serves only connections that have authenticated by one of these schemes.
+    /// Adds a user who may authenticate by SASL, with DIGEST-MD5. Without any, the server does not do SASL.
+    pub fn sasl_user(mut self, user: &str, password: &str) -> Self {
+        self.options.sasl_users.add(user, password);
+        self
+    }
+
+    /// Serves only connections that have authenticated by SASL, as with `sessionRequireClientSASLAuth`.
+    pub fn required_sasl(self) -> Self {
+        self.required_auth(["sasl"])
+    }
+
+    /// Serves only connections that have authenticated by one of these schemes, as with `enforce.auth.enabled`.
     pub fn required_auth<'a>(mut self, schemes: impl IntoIterator<Item = &'a str>) -> Self {
         self.options.required_auth = schemes.into_iter().map(str::to_owned).collect();
         self

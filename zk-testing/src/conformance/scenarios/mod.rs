@@ -29,6 +29,7 @@ pub mod read_only;
 pub mod reconfig;
 pub mod reconnect;
 pub mod rw_locks;
+pub mod sasl;
 pub mod semaphores;
 pub mod servers;
 pub mod silence;
