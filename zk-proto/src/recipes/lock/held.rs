@@ -18,7 +18,7 @@ use super::super::{
 use crate::{
     Instant, SessionId, Zxid,
     broken::broken,
-    client::{Background, Call, Error, Watcher},
+    client::{Background, Call, Error, Sleep, Watcher},
     code::ErrorCode,
     record::Stat,
     request::{Multi, Op, OpResult, Version},
@@ -245,6 +245,8 @@ enum Waiting {
     Looking(Look),
     /// Something that happens to it.
     Watching(Watcher),
+    /// A server that knows, or the time when it is too late.
+    CutOff(Sleep),
 }
 
 /// Tells the holder how it stands, until nobody wants to know or there is nothing more to tell.
@@ -256,7 +258,8 @@ async fn watch_over(client: Background, session: SessionId, path: String, standi
     loop {
         let news = {
             let over = pin!(standing.find(|standing| standing.is_over.then_some(())));
-            let state = pin!(states.next());
+            // It ends when the client is to be closed, so that nobody waits for this.
+            let state = pin!(states.next_while_open());
             let outside = pin!(either(over, state));
             match &mut waiting {
                 Waiting::Looking(look) => match either(outside, look).await {
@@ -268,14 +271,31 @@ async fn watch_over(client: Background, session: SessionId, path: String, standi
                     Either::Second(Ok(_)) => News::Touched,
                     Either::Second(Err(_)) => News::SessionOver,
                 },
+                Waiting::CutOff(late) => match either(outside, late).await {
+                    Either::First(outside) => News::Outside(outside),
+                    Either::Second(Ok(())) => News::Late,
+                    Either::Second(Err(_)) => News::SessionOver,
+                },
             }
         };
         match news {
             News::Outside(Either::First(())) => return,
             News::Outside(Either::Second(Some(State::Suspended { valid_until, .. }))) => {
                 tell(Tenure::InDoubt { valid_until });
+                // An answer that came before, and was not looked at yet, says nothing of now.
+                waiting = Waiting::Looking(Box::pin(pending()));
             }
-            News::Outside(Either::Second(Some(State::PresumedLost))) => return tell(Tenure::Lost(Loss::Presumed)),
+            News::Outside(Either::Second(Some(State::PresumedLost))) | News::Late => {
+                return tell(Tenure::Lost(Loss::Presumed));
+            }
+            News::Outside(Either::Second(Some(State::Connected { session: now, read_only: true, .. })))
+                if now == session =>
+            {
+                // That server is cut off from those who let the session expire, and does not hear of it.
+                let valid_until = client.valid_until().unwrap_or(client.last_seen());
+                tell(Tenure::InDoubt { valid_until });
+                waiting = Waiting::CutOff(client.sleep_until(valid_until));
+            }
             News::Outside(Either::Second(Some(State::Connected { session: now, .. }))) if now == session => {
                 // The server may have let the node go while nobody listened.
                 waiting = Waiting::Looking(look(&client, session, &path));
@@ -295,11 +315,16 @@ async fn watch_over(client: Background, session: SessionId, path: String, standi
                 waiting = Waiting::Watching(watcher);
             }
             News::Found(Ok(_) | Err(Error::Server(ErrorCode::NoNode))) => return tell(Tenure::Lost(Loss::Removed)),
+            News::Found(Err(Error::Ended { .. })) => return tell(Tenure::Lost(Loss::SessionOver)),
             News::Found(Err(error)) => match Trouble::of(&error) {
                 Trouble::InDoubt => waiting = Waiting::Looking(look(&client, session, &path)),
                 Trouble::SessionOver => return tell(Tenure::Lost(Loss::SessionOver)),
-                // It may be that one may not read one's own node. Then the states tell all there is to know.
-                Trouble::Definite => waiting = Waiting::Looking(Box::pin(pending())),
+                // It may be that one may not read one's own node. Then the states tell all there is to know: that the session
+                // lives, just now.
+                Trouble::Definite => {
+                    tell(Tenure::Held);
+                    waiting = Waiting::Looking(Box::pin(pending()));
+                }
             },
         }
     }
@@ -310,6 +335,7 @@ enum News {
     Outside(Either<(), Option<State>>),
     Found(Result<(Bytes, Stat, Watcher), Error>),
     Touched,
+    Late,
     SessionOver,
 }
 
