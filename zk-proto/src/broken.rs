@@ -68,6 +68,14 @@ mod switch {
             &["children cache: counts a child that has gone as still to be read", "tree cache: compares versions"],
         ),
         (
+            "elections",
+            &[
+                "election: an observer heeds only that a node is deleted",
+                "election: leads on when somebody has deleted its node",
+                "election: leads on while the connection is lost, whatever was agreed",
+            ],
+        ),
+        (
             "kept-nodes",
             &[
                 "kept: deletes a node of another session when it is dropped",

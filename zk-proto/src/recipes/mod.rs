@@ -5,6 +5,8 @@
 //! | [`ChildrenCache`] | the newest children of a node, at hand |
 //! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Lock`] | one holder at a time, in order of arrival |
+//! | [`LeaderLatch`] | one leader at a time, who is told when he leads and when no more |
+//! | [`LeaderObserver`] | who leads, for those who do not stand |
 //! | [`NodeCache`] | the newest state of a node, at hand |
 //! | [`MultiLock`] | several locks, all or none |
 //! | [`RwLock`] | many readers or one writer |
@@ -29,6 +31,7 @@
 
 mod cache;
 mod cell;
+mod election;
 mod guid;
 mod janitor;
 mod kept;
@@ -45,6 +48,10 @@ mod together;
 pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
     TreeCache, TreeCacheBuilder,
+};
+pub use election::{
+    Candidacy, ElectionLayout, EpochError, LeaderLatch, LeaderObserver, Leadership, LeadershipLoss, Led, Observation,
+    Observed, OnSuspend, Participant, Term,
 };
 pub use kept::{Kept, KeptMode, KeptNode, KeptState, OnChange, OnForeign, Presence};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};

@@ -48,6 +48,12 @@ pub(crate) async fn in_time<T, E: From<Error>>(
     }
 }
 
+/// Waits until the client is asked to close: work in the background that has no end of its own ends then, or it would be waited for.
+pub(crate) async fn leaving(client: &Client) {
+    let mut states = client.states();
+    while states.next_while_open().await.is_some() {}
+}
+
 /// Why a step did not get its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {

@@ -18,6 +18,26 @@ macro_rules! conformance_of_recipes {
                 numbers_may_be_all_that_is_wanted
                 a_dropped_cache_tells_nothing_more_and_leaves_no_watch
             }
+            elections {
+                leaders_follow_each_other_in_order_of_arrival
+                who_withdraws_from_the_middle_promotes_nobody
+                other_data_of_the_node_ahead_does_not_stop_the_succession
+                a_lost_link_interrupts_a_term_and_keeps_its_node
+                a_patient_leader_leads_on_without_a_link
+                an_expired_leader_does_not_come_back_with_its_dead_node
+                an_election_that_is_wiped_out_begins_anew
+                withdrawing_at_any_moment_leaves_no_node
+                without_rights_one_is_refused_and_stands_when_they_are_there
+                those_who_give_up_lead_in_rotation
+                work_is_dropped_with_the_term_and_the_term_with_the_work
+                what_a_leader_writes_is_refused_when_it_leads_no_more
+                observers_see_who_leads_and_what_it_proclaims
+                an_observer_catches_up_after_an_outage_and_after_its_session
+                epochs_count_the_terms_without_gaps
+                layouts_of_selectors_are_locks_too
+                closing_the_client_ends_elections_at_once
+                whichever_reply_is_lost_a_participant_has_one_node_and_one_epoch_a_term
+            }
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made

@@ -126,7 +126,9 @@ pub use dice::Dice;
 pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
-pub use recipes::{ChildrenCaching, KeptNodes, Locks, MultiLocks, NodeCaching, RwLocks, Semaphores, TreeCaching};
+pub use recipes::{
+    ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, RwLocks, Semaphores, TreeCaching,
+};
 pub use shrink::shrink;
 pub use trace::Violation;
 pub use truth::{Change, Deed, Life, NodeState, Truth};

@@ -25,7 +25,7 @@ use crate::{
 };
 
 use order::Place;
-pub(crate) use order::{Contender, Number};
+pub(crate) use order::{Contender, Number, head};
 
 /// How often one's own node may vanish, in the same session, before standing in line ends: somebody deletes them.
 const PATIENCE: usize = 16;

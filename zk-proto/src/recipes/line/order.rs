@@ -104,6 +104,13 @@ pub(crate) fn before_equals<'a>(own: Number, line: impl Iterator<Item = Contende
     line.filter(|other| other.number.behind(own) < 0).max_by_key(|other| other.number.behind(own)).map(name)
 }
 
+/// Returns who comes first: one, or several of the same number, or nobody.
+pub(crate) fn head<'a>(line: impl Iterator<Item = Contender<'a>> + Clone) -> Vec<&'a str> {
+    let Some(any) = line.clone().next().map(|contender| contender.number) else { return Vec::new() };
+    let lowest = line.clone().map(|other| other.number.behind(any)).min();
+    line.filter(|other| Some(other.number.behind(any)) == lowest).map(name).collect()
+}
+
 /// Sorts names by their numbers, those without one left out.
 pub(crate) fn in_order<'a>(line: impl Iterator<Item = Contender<'a>>) -> Vec<Contender<'a>> {
     let mut line: Vec<_> = line.collect();
@@ -203,6 +210,14 @@ mod tests {
         for (number, left) in [(0, 2_147_483_647), (i32::MAX - 3, 3), (i32::MAX, 0), (i32::MIN, 0)] {
             assert_eq!(Number(number).remaining(), left, "{number}");
         }
+    }
+
+    #[test]
+    fn those_of_the_lowest_number_are_at_the_head() {
+        assert_eq!(head(line(&["stranger"])), [""; 0]);
+        assert_eq!(head(line(&["c#0000000007", "stranger", "b#0000000005"])), ["b#0000000005"]);
+        assert_eq!(head(line(&["new#-2147483648", "old#2147483647"])), ["old#2147483647"]);
+        assert_eq!(head(line(&["a#2147483647", "b#2147483647"])), ["a#2147483647", "b#2147483647"]);
     }
 
     #[test]

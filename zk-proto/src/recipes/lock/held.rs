@@ -93,6 +93,15 @@ struct Standing {
     is_over: bool,
 }
 
+/// Whether there is hope when the session is presumed lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hope {
+    /// It is over then.
+    None,
+    /// [`Loss::Presumed`] is followed by [`Tenure::Held`] when a server is reached in time after all.
+    Some,
+}
+
 impl Held {
     pub(crate) fn new(own: OwnNode, names: Names) -> Self {
         let number = (names.contender)(own.name()).map(|own| own.number);
@@ -103,9 +112,20 @@ impl Held {
 
     /// Watches over a node that stands in no line.
     pub(crate) fn out_of_line(own: OwnNode) -> Self {
-        let standing = Cell::new(Standing { tenure: Tenure::Held, is_revoked: false, is_over: false });
+        Self::begin(own, Tenure::Held, Hope::None)
+    }
+
+    /// As [`out_of_line`](Self::out_of_line), but in doubt until the server has shown the node as this session's; and what is presumed
+    /// lost may be held again.
+    pub(crate) fn hoping(own: OwnNode) -> Self {
+        let valid_until = own.client().last_seen();
+        Self::begin(own, Tenure::InDoubt { valid_until }, Hope::Some)
+    }
+
+    fn begin(own: OwnNode, tenure: Tenure, hope: Hope) -> Self {
+        let standing = Cell::new(Standing { tenure, is_revoked: false, is_over: false });
         let (told, session, path) = (standing.clone(), own.session(), own.path().to_string());
-        own.client().spawn(|client| watch_over(client, session, path, told));
+        own.client().spawn(|client| watch_over(client, session, path, hope, told));
         Self { own: Some(own), number: None, standing }
     }
 
@@ -250,7 +270,7 @@ enum Waiting {
 }
 
 /// Tells the holder how it stands, until nobody wants to know or there is nothing more to tell.
-async fn watch_over(client: Background, session: SessionId, path: String, standing: Cell<Standing>) {
+async fn watch_over(client: Background, session: SessionId, path: String, hope: Hope, standing: Cell<Standing>) {
     // The first of them is the present one: where that is connected, the first look begins with it.
     let mut states = client.states();
     let mut waiting = Waiting::Looking(Box::pin(pending()));
@@ -286,7 +306,11 @@ async fn watch_over(client: Background, session: SessionId, path: String, standi
                 waiting = Waiting::Looking(Box::pin(pending()));
             }
             News::Outside(Either::Second(Some(State::PresumedLost))) | News::Late => {
-                return tell(Tenure::Lost(Loss::Presumed));
+                tell(Tenure::Lost(Loss::Presumed));
+                if hope == Hope::None {
+                    return;
+                }
+                waiting = Waiting::Looking(Box::pin(pending()));
             }
             News::Outside(Either::Second(Some(State::Connected { session: now, read_only: true, .. })))
                 if now == session =>

@@ -8,6 +8,7 @@ pub mod children_caches;
 pub mod chroot;
 pub mod create;
 pub mod dropping;
+pub mod elections;
 pub mod errors;
 pub mod expiry;
 pub mod failover;

@@ -3,6 +3,7 @@
 mod children_cache;
 mod common;
 mod edits;
+mod elections;
 mod kept_nodes;
 mod locks;
 mod multi_locks;
@@ -14,6 +15,7 @@ mod semaphores;
 mod tree_cache;
 
 pub use children_cache::ChildrenCaching;
+pub use elections::Elections;
 pub use kept_nodes::KeptNodes;
 pub use locks::Locks;
 pub use multi_locks::MultiLocks;
@@ -26,4 +28,4 @@ use super::Workload;
 
 /// All of them.
 pub(super) const ALL: &[&dyn Workload] =
-    &[&ChildrenCaching, &KeptNodes, &Locks, &MultiLocks, &NodeCaching, &RwLocks, &Semaphores, &TreeCaching];
+    &[&ChildrenCaching, &Elections, &KeptNodes, &Locks, &MultiLocks, &NodeCaching, &RwLocks, &Semaphores, &TreeCaching];
