@@ -6,6 +6,7 @@ mod errors;
 mod events;
 mod holding;
 mod nodes;
+mod running;
 mod shells;
 mod support;
 mod tls;

@@ -50,6 +50,8 @@ fn help_is_the_documentation() {
         "rm",
         "cp",
         "watch",
+        "lock",
+        "elect",
         "multi",
         "export",
         "import",

@@ -64,7 +64,11 @@ impl Zk {
 
     /// Starts a command line that goes on for a while.
     pub(crate) fn start(&self, line: &str) -> Running {
-        let mut command = self.command(&line.split_whitespace().collect::<Vec<_>>());
+        self.start_words(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn start_words<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Running {
             stdin: child.stdin.take(),

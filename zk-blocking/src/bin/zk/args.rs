@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        acl, admin, completion, copy, create, ephemerals, export, import, list, multi, read, remove, server, watch,
+        acl, admin, completion, copy, create, elect, ephemerals, export, import, list, lock, multi, read, remove,
+        server, watch,
     },
     failure::Failure,
     secure::Secure,
@@ -21,6 +22,7 @@ Examples:
   zk get /app/config | jq .a                its data, as it is
   zk set --version 3 /app/config -f new     only if nobody was faster; exit code 4 if somebody was
   zk watch -R /app                          what happens below, line by line
+  zk lock /locks/backup -- ./backup.sh      a command, by one machine at a time
   zk export /app > app.json && zk import /copy app.json
   zk mntr                                   the figures of every server in the list
 
@@ -44,6 +46,7 @@ Exit codes:
   4  conflict: another version, the node exists, or has children
   5  the credentials lack a permission, or were refused
   6  no server could be reached, no reply came in time, or the session ended
+lock and elect pass on that of their command, and have others of their own: see their help.
 An interrupted command closes its session and ends by the signal, which shells show as 130
 (Ctrl-C) or 143. Output to a closed pipe, as with \"| head\", is no error.";
 
@@ -112,6 +115,8 @@ pub(crate) enum Command {
     Rm(remove::Rm),
     Cp(copy::Cp),
     Watch(watch::Watch),
+    Lock(lock::Lock),
+    Elect(elect::Elect),
     Multi(multi::Multi),
     Export(export::Export),
     Import(import::Import),
@@ -139,6 +144,8 @@ impl Command {
             Self::Rm(rm) => rm.run(options),
             Self::Cp(cp) => cp.run(options),
             Self::Watch(watch) => watch.run(options),
+            Self::Lock(lock) => lock.run(options),
+            Self::Elect(elect) => elect.run(options),
             Self::Multi(multi) => multi.run(options),
             Self::Export(export) => export.run(options),
             Self::Import(import) => import.run(options),

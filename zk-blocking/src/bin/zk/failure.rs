@@ -10,6 +10,8 @@ use zk_blocking::{End, Error, ErrorCode};
 pub(crate) enum Failure {
     /// Nobody reads any more what is printed, as with `zk ls -R / | head`: no error, and nothing to say.
     ClosedPipe,
+    /// The command that was run has ended with this code, and has said itself what there is to say.
+    Command(u8),
     Told(Box<Told>),
 }
 
@@ -32,6 +34,12 @@ pub(crate) enum Exit {
     Conflict = 4,
     NoAuth = 5,
     Connection = 6,
+    // Those of commands that run another one, whose own codes are passed on: as far from these as they can be.
+    Lost = 121,
+    NotHad = 124,
+    Wrapper = 125,
+    CommandFails = 126,
+    CommandMissing = 127,
 }
 
 impl Failure {
@@ -59,9 +67,23 @@ impl Failure {
         self
     }
 
+    /// Gives it an exit code that cannot be taken for one of the command that was to be run.
+    pub(crate) fn of_wrapper(mut self) -> Self {
+        if let Self::Told(told) = &mut self {
+            if told.exit <= Exit::Connection && told.exit != Exit::Usage {
+                told.exit = Exit::Wrapper;
+            }
+        }
+        self
+    }
+
     /// Prints it on standard error, and returns the exit code.
     pub(crate) fn tell(self, json: bool) -> ExitCode {
-        let Self::Told(told) = self else { return ExitCode::SUCCESS };
+        let told = match self {
+            Self::ClosedPipe => return ExitCode::SUCCESS,
+            Self::Command(code) => return ExitCode::from(code),
+            Self::Told(told) => told,
+        };
         let Told { exit, subject, message, server } = *told;
         let code = exit as u8;
         let text = if json {

@@ -4,6 +4,7 @@
 //! they share lies beside: the session, output, failures and their exit codes, walks of trees.
 
 mod args;
+mod child;
 mod commands;
 mod data;
 mod failure;

@@ -19,6 +19,7 @@ use zk_blocking::{AuthInfo, Client, Error, OnExpiry, Wait};
 
 use crate::{
     args::Options,
+    child,
     failure::{About, Exit, Failure},
     output::Output,
 };
@@ -76,12 +77,16 @@ pub(crate) fn run_with(
     })
 }
 
-/// Closes the session when a signal comes, so that its ephemeral nodes go at once, and lets the signal do what it does.
+/// Closes the session when a signal comes, so that its ephemeral nodes go at once, and lets the signal do what it does. While a
+/// command runs, it is the command that gets the signal.
 fn close_when_interrupted(client: &Client) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let client = client.clone();
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
+            if child::forward(signal) {
+                continue;
+            }
             IS_INTERRUPTED.store(true, Ordering::Release);
             _ = client.close().wait_timeout(CLOSING);
             // It fails for signals that cannot be sent, which these are not.
