@@ -1,6 +1,6 @@
 //! Running a command while leading: `elect`.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use zk_blocking::{
@@ -120,14 +120,12 @@ fn grounds<'a>(path: &'a str, term: &'a Term) -> Grounds<'a> {
 }
 
 /// Waits for the end of the term, and returns why it has come.
-fn lost<'a>(candidacy: &'a Candidacy, term: &'a Term) -> impl Future<Output = String> + 'a {
-    async {
-        match candidacy.lost(term).await {
-            LeadershipLoss::Suspended => "not leading any more, the connection is lost".into(),
-            LeadershipLoss::Presumed => "not leading any more, no server was reached in time".into(),
-            LeadershipLoss::SessionOver => "not leading any more, the session is over".into(),
-            LeadershipLoss::Removed => "not leading any more, somebody has deleted the node".into(),
-            other => format!("not leading any more: {other:?}"),
-        }
+async fn lost(candidacy: &Candidacy, term: &Term) -> String {
+    match candidacy.lost(term).await {
+        LeadershipLoss::Suspended => "not leading any more, the connection is lost".into(),
+        LeadershipLoss::Presumed => "not leading any more, no server was reached in time".into(),
+        LeadershipLoss::SessionOver => "not leading any more, the session is over".into(),
+        LeadershipLoss::Removed => "not leading any more, somebody has deleted the node".into(),
+        other => format!("not leading any more: {other:?}"),
     }
 }
