@@ -124,7 +124,7 @@ impl<T, E: Into<Failure>> About<T> for Result<T, E> {
 pub(crate) fn exit(error: &Error) -> Exit {
     match error {
         Error::Server(_) | Error::Multi(_) => error.code().map_or(Exit::Other, exit_of_code),
-        Error::Ended { end: End::AuthFailed, .. } => Exit::NoAuth,
+        Error::Ended { end: End::AuthFailed, .. } | Error::AuthFailed(_) => Exit::NoAuth,
         Error::Lost
         | Error::TimedOut { .. }
         | Error::SessionChanged

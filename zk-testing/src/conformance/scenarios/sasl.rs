@@ -47,7 +47,7 @@ pub async fn who_does_not_know_the_password_is_not_let_in_and_told_so(ground: Gr
     let server = ground.server_with(Settings::Sasl);
     let servers = server.connect_string();
     // Not with bob's password: real servers take a user whom they do not know for the last one whom they did.
-    for login in [DigestMd5::new("bob", "wrong"), DigestMd5::new("nobody", "nothing"), DigestMd5::new("", "")] {
+    for login in [DigestMd5::new("bob", "wrong"), DigestMd5::new("nobody", "nothing")] {
         let error = soon(ground.builder(&servers).sasl(Arc::new(login)).connect()).await.unwrap_err();
 
         assert_eq!(error, AuthFailure::Refused(ErrorCode::AuthFailed).into());
