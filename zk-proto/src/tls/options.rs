@@ -2,9 +2,8 @@
 
 use core::{fmt, mem};
 use std::{
-    collections::hash_map::RandomState,
     fs,
-    hash::BuildHasher,
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -150,7 +149,7 @@ impl TlsBuilder {
     ///
     /// What is wrong with it.
     pub fn build(self) -> Result<Tls, TlsError> {
-        let kept = Files { hasher: RandomState::new(), last: Mutex::new(None), options: self };
+        let kept = Files { last: Mutex::new(None), options: self };
         kept.renew()?;
         Ok(Tls::from_source(kept))
     }
@@ -271,7 +270,6 @@ impl Text {
 /// A configuration made of texts that may change.
 struct Files {
     options: TlsBuilder,
-    hasher: RandomState,
     last: Mutex<Option<(u64, Arc<ClientConfig>)>>,
 }
 
@@ -279,7 +277,9 @@ impl Files {
     /// Reads again, and makes a new configuration if anything has changed: with it go the tickets to resume sessions with.
     fn renew(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let read = self.options.texts().map(Text::read).collect::<Result<Vec<_>, _>>()?;
-        let mark = self.hasher.hash_one(&read);
+        let mut hasher = DefaultHasher::new();
+        read.hash(&mut hasher);
+        let mark = hasher.finish();
         let known = self.last();
         if let Some((_, config)) = known.filter(|(known, _)| *known == mark) {
             return Ok(config);
