@@ -200,7 +200,7 @@ fn what_cannot_be_run_and_what_zk_itself_fails_at_have_codes_of_their_own() {
         zk.run(&format!("{command} a -- echo run")).fails(2, &["invalid path"]);
         zk.run(&format!("{command} /a")).fails(2, &["COMMAND"]);
         zk.ok("create --acl world:anyone:r /closed");
-        zk.run(&format!("{command} /closed -- echo run")).fails(125, &["/closed", "NoAuth"]);
+        zk.run(&format!("{command} /closed -- echo run")).fails(125, &["/closed", "permission missing"]);
         zk.ok("rm /closed");
     }
     assert!(server.sessions().is_empty());

@@ -3,7 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use serde_json::json;
-use zk_blocking::{End, Error, ErrorCode};
+use zk_blocking::{End, Error, ErrorCode, session::AuthFailure};
 
 /// Why a command has not done what it was asked for.
 #[derive(Debug)]
@@ -100,7 +100,13 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(exit(&error), error)
+        match &error {
+            // What stands where the scheme belongs may be a secret.
+            Error::AuthFailed(failure) if matches!(**failure, AuthFailure::Credentials { .. }) => {
+                Self::new(Exit::NoAuth, "authentication failed: the credentials were refused")
+            }
+            _ => Self::new(exit(&error), error),
+        }
     }
 }
 
