@@ -52,9 +52,9 @@ pub async fn losing_replies(ground: &Ground, mut scenario: impl AsyncFnMut(Clien
         let client = ground.connect(&ground.below(&swallower.address.to_string())).await;
         scenario(client, path, number).await;
 
-        if !swallower.run.swallowed.load(Ordering::Acquire) {
-            let writes = swallower.run.writes.load(Ordering::Acquire);
-            assert!(writes <= number, "the link broke by itself before the reply of write {number} of {writes}");
+        // The last ones may be made behind the scenario's back, whose end does not wait for their replies.
+        let was_made = swallower.run.writes.load(Ordering::Acquire) > number;
+        if !swallower.run.swallowed.load(Ordering::Acquire) && !was_made {
             assert!(number > 0, "there was no write whose reply could be lost");
             return;
         }

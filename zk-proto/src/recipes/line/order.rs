@@ -216,7 +216,9 @@ mod tests {
     fn those_of_the_lowest_number_are_at_the_head() {
         assert_eq!(head(line(&["stranger"])), [""; 0]);
         assert_eq!(head(line(&["c#0000000007", "stranger", "b#0000000005"])), ["b#0000000005"]);
-        assert_eq!(head(line(&["new#-2147483648", "old#2147483647"])), ["old#2147483647"]);
+        assert_eq!(head(line(&["new#-2147483648", "old#2147483646"])), ["old#2147483646"]);
+        // Those about the end of the counter are equals.
+        assert_eq!(head(line(&["new#-2147483648", "old#2147483647"])), ["new#-2147483648", "old#2147483647"]);
         assert_eq!(head(line(&["a#2147483647", "b#2147483647"])), ["a#2147483647", "b#2147483647"]);
     }
 
