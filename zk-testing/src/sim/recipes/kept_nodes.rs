@@ -24,6 +24,9 @@ use crate::sim::{Application, Change, Dice, NodeState, Phase, Process, Truth, Vi
 const PASSING: &str = "/kept";
 const LASTING: &str = "/lasting";
 
+/// What operators write.
+const INTRUDED: &[u8] = b"intruded";
+
 /// A place that many want.
 const SHARED: &str = "/kept/shared";
 
@@ -86,6 +89,9 @@ struct Entry {
     kept: Rc<Kept>,
     /// The path, or what it contains for a sequential node.
     path: String,
+    /// The data that the process has set last.
+    wanted: String,
+    on_change: OnChange,
 }
 
 /// The node of a process that was killed.
@@ -200,8 +206,11 @@ impl Entry {
                 if found.owner != owner || found.czxid != presence.created {
                     return wrong("it is another one", node);
                 }
-                if !presence.is_current || found.data.clone().unwrap_or_default() != self.kept.data() {
-                    return wrong("it has other data", node);
+                let data = found.data.clone().unwrap_or_default();
+                let is_wanted =
+                    data == self.wanted.as_bytes() || self.on_change == OnChange::Accept && data == INTRUDED;
+                if !presence.is_current || data != self.kept.data() || !is_wanted {
+                    return wrong(&format!("it has other data, and was to have {}", self.wanted), node);
                 }
                 if !presence.path.contains(&self.path) {
                     return wrong("it is somewhere else", node);
@@ -275,7 +284,8 @@ impl Keeper {
         };
         let policy = if process.dice(|dice| dice.once_in(3)) { OnChange::Accept } else { OnChange::Restore };
         let mut plan = KeptNode::new(client, &path).expect("the path is fine").on_change(policy);
-        plan = plan.data(format!("first of {number}"));
+        let wanted = format!("first of {number}");
+        plan = plan.data(&wanted);
         match kind {
             Kind::Own => {}
             Kind::Shared(policy) => plan = plan.on_foreign(policy),
@@ -300,8 +310,8 @@ impl Keeper {
         if kind == Kind::Sequential {
             ledger.numbered.insert(path.clone());
         }
-        let entry =
-            Entry { process: process.number(), client: client.clone(), kind, kept: kept.clone(), path: path.clone() };
+        let (process, client) = (process.number(), client.clone());
+        let entry = Entry { process, client, kind, kept: kept.clone(), path, wanted, on_change: policy };
         ledger.entries.insert(number, entry);
         (number, kept)
     }
@@ -319,7 +329,11 @@ impl Keeper {
             match process.dice(|dice| dice.below(8)) {
                 0 | 1 => {
                     let is_away = kept.presence().is_none();
-                    kept.set_data(format!("{turn} of {number}"));
+                    let data = format!("{turn} of {number}");
+                    kept.set_data(&data);
+                    if let Some(entry) = self.ledger.borrow_mut().entries.get_mut(&number) {
+                        entry.wanted = data;
+                    }
                     process.count(if is_away { "set while away" } else { "set" });
                 }
                 2 => self.disturb().await,
@@ -395,7 +409,7 @@ impl Keeper {
             if self.client.delete(path).await.is_ok() {
                 self.process.count("disturbed by deletion");
             }
-        } else if self.client.set_data(path, b"intruded").await.is_ok() {
+        } else if self.client.set_data(path, INTRUDED).await.is_ok() {
             self.process.count("disturbed by data");
         }
     }
