@@ -24,11 +24,14 @@ pub(crate) async fn session(client: &Client) -> Result<SessionId, Error> {
 
 /// Returns why nothing more can come of a client that is over.
 pub(crate) fn over(client: &Client) -> Error {
-    let end = match client.state() {
-        State::Ended(end) => end,
-        State::Connecting | State::Connected { .. } | State::Suspended { .. } | State::PresumedLost => End::Closed,
-    };
-    Error::Ended { end, sent: Sent::No }
+    match (client.state(), client.auth_failure()) {
+        (State::Ended(End::AuthFailed), Some(failure)) => failure.into(),
+        (State::Ended(end), _) => Error::Ended { end, sent: Sent::No },
+        // It is about to be closed.
+        (State::Connecting | State::Connected { .. } | State::Suspended { .. } | State::PresumedLost, _) => {
+            Error::Ended { end: End::Closed, sent: Sent::No }
+        }
+    }
 }
 
 /// Waits for something for so long; `None` when it did not come.

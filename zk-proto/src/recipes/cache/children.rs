@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::{
+    WINDOW,
     mirror::{CachedNode, Mirror, Watching},
     scope::Scope,
     tree::Handle,
@@ -15,9 +16,6 @@ use crate::{
     path,
     recipes::janitor::child,
 };
-
-/// How many requests are on their way at most.
-const WINDOW: usize = 64;
 
 /// Follows the children of a node: their names, data and numbers.
 ///

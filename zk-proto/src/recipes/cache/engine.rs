@@ -1,7 +1,7 @@
 //! Reading a tree in the background, and listening for changes.
 
 use core::{
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{
+    PAUSES,
     mirror::{Answer, CachedNode, Watching, What},
     view::Shared,
     watches::Watches,
@@ -28,9 +29,6 @@ use crate::{
     record::Stat,
     session::{State, WatchedEvent, WatchedEventKind},
 };
-
-/// How long to wait before something that the server refuses to show is asked for again: at first, and at most.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
 
 /// After how many steps others have their turn.
 const STEPS_A_TURN: u32 = 64;
@@ -126,7 +124,7 @@ impl Engine {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Poll::Ready(state) = Pin::new(&mut self.states).poll_next(cx) {
+        if let Poll::Ready(state) = pin!(self.states.next_while_open()).poll(cx) {
             return Poll::Ready(state.map(News::State));
         }
         // An event comes before the reply that shows the change, and is taken before it.

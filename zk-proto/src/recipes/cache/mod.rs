@@ -16,8 +16,16 @@ mod tree;
 mod view;
 mod watches;
 
+use core::time::Duration;
+
 pub use children::{ChildrenCache, ChildrenView};
 pub use mirror::CachedNode;
 pub use node::{NodeCache, NodeState, NodeView};
 pub use tree::{TreeCache, TreeCacheBuilder};
 pub use view::{CacheEvent, CacheEvents, CacheView};
+
+/// How long to wait before something that the server refuses to show is asked for again: at first, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
+
+/// How many requests of one cache are on their way at most.
+const WINDOW: usize = 64;

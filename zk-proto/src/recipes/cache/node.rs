@@ -1,6 +1,5 @@
 //! One node, whether it exists or not.
 
-use core::time::Duration;
 use std::{
     future::{Future, pending},
     pin::{Pin, pin},
@@ -14,6 +13,7 @@ use super::super::{
     session::over,
     together::{Either, either},
 };
+use super::PAUSES;
 use crate::{
     Zxid,
     broken::broken,
@@ -23,9 +23,6 @@ use crate::{
     record::Stat,
     session::State,
 };
-
-/// How long to wait before a node that the server refuses to show is asked for again: at first, and at most.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
 
 /// Follows one node, which may come, change, go, and come again.
 ///
@@ -57,6 +54,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
 /// | session expired | the same; it reads and watches in the next session |
 /// | the node is deleted | [`Absent`](NodeState::Absent), and it waits for the next one; it never creates it (CURATOR-319) |
 /// | the server refuses, with [`NoAuth`](ErrorCode::NoAuth) for instance | the last view, stale, with the [error](NodeView::trouble); it asks again when the node changes, after a reconnect, and by and by |
+/// | the client is at a server that is cut off from the others, which it was told will do | what that server has |
 /// | the last clone of the cache is dropped | its watch is taken off the server |
 ///
 /// It costs one watch on the server, and a read for each change and each reconnect. The session stays open as long as the cache is
@@ -288,7 +286,7 @@ async fn follow(client: Background, path: String, reporter: Reporter) {
     loop {
         let news = {
             let unwanted = pin!(reporter.0.find(|told| told.is_unwanted.then_some(())));
-            let state = pin!(states.next());
+            let state = pin!(states.next_while_open());
             let outside = pin!(either(unwanted, state));
             match &mut waiting {
                 Waiting::Looking(look) => match either(outside, look).await {

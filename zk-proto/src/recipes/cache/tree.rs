@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    WINDOW,
     engine::{Reporter, follow},
     mirror::{CachedNode, Mirror, Watching},
     scope::Scope,
@@ -12,9 +13,6 @@ use crate::{
     client::{Client, Error},
     path,
 };
-
-/// How many requests are on their way at most.
-const WINDOW: usize = 64;
 
 /// Follows a node with all that is below it, or with a part of that.
 ///
@@ -58,6 +56,7 @@ const WINDOW: usize = 64;
 /// | the root is missing, or deleted | nothing, until it is made; the cache never creates it (CURATOR-319) |
 /// | a node may not be read ([`NoAuth`](crate::code::ErrorCode::NoAuth)) | the node as it was last seen, or not at all, and the [error](CacheView::troubles); it is asked for again when it changes, after a reconnect, and by and by |
 /// | a reader of [`events`](Self::events) is slow | he is told the newest of each node when he gets to it; he holds one mark for each node at most |
+/// | the client is at a server that is cut off from the others, which it was told will do | what that server has |
 /// | the last clone of the cache is dropped | its watches are taken off the server |
 ///
 /// # What it costs
