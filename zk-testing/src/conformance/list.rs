@@ -313,6 +313,10 @@ macro_rules! conformance_in_memory {
                 a_sequence_ends_at_its_ceiling
                 a_server_cut_off_from_its_quorum_serves_readers_only
             }
+            tree_caches_in_memory {
+                a_server_that_knows_no_persistent_watches_has_its_tree_followed_all_the_same
+                more_nodes_than_16_bits_count_are_read_and_followed
+            }
         }
     };
 }

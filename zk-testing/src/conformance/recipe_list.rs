@@ -115,6 +115,17 @@ macro_rules! conformance_of_recipes {
                 whatever_lies_among_the_leases_counts
                 whichever_reply_is_lost_leases_are_had_once_and_given_back
             }
+            tree_caches {
+                a_tree_comes_from_above_and_goes_from_below
+                nodes_made_anew_without_a_link_are_told_though_all_their_versions_are_the_same
+                the_root_may_be_missing_and_come_as_often_as_it_likes
+                only_what_is_asked_for_is_there
+                a_whole_chroot_is_followed_from_its_root
+                a_tree_is_followed_into_the_next_session
+                a_tree_is_followed_before_there_is_a_server
+                both_kinds_have_what_there_is_behind_any_edits
+                dropped_caches_leave_no_watch
+            }
         }
     };
 }

@@ -212,11 +212,9 @@ impl Mirror {
         self.owed.extend(self.is_due.iter().cloned());
         self.owed.extend(self.flights.keys().cloned());
         let root = (self.scope.root.clone(), self.first_question());
-        let all: Vec<Question> = match self.scope.shows_root {
-            true => self.nodes.keys().map(|path| (path.clone(), What::Node)).collect(),
-            // The root is read by its list alone.
-            false => self.nodes.keys().filter(|path| **path != root.0).map(|path| (path.clone(), What::Node)).collect(),
-        };
+        // Where it is not shown, the root is read by its list alone.
+        let paths = self.nodes.keys().chain(self.troubles.keys()).filter(|path| **path != root.0);
+        let all: Vec<Question> = paths.map(|path| (path.clone(), What::Node)).collect();
         for question in std::iter::once(root).chain(all) {
             self.owed.insert(question.clone());
             self.ask(question);
@@ -250,9 +248,8 @@ impl Mirror {
                 break;
             }
             if let Some(flight) = self.flights.get_mut(&question) {
-                (flight.is_dead, flight.is_dirty) = (true, false);
-                // This is all there is to know of it, unless another one is told to be there.
-                self.owed.remove(&question);
+                // What was asked in an earlier round is asked again in any case.
+                (flight.is_dead, flight.is_dirty) = (true, flight.round != self.round);
             }
         }
         self.remove(path);
@@ -321,7 +318,9 @@ impl Mirror {
             }
         };
         let is_forgotten = broken!("children cache: counts a child that has gone as still to be read");
-        if is_answer && flight.round == self.round && !(is_forgotten && was_absent) {
+        // Of a node that was deleted and made anew, this says nothing.
+        let is_valid = is_answer && flight.round == self.round && !(flight.is_dead && flight.is_dirty);
+        if is_valid && !(is_forgotten && was_absent) {
             self.owed.remove(&question);
         }
         if !is_answer || flight.is_dirty {
@@ -559,6 +558,30 @@ mod tests {
     }
 
     #[test]
+    fn a_node_deleted_and_made_anew_while_everything_is_read_is_waited_for() {
+        let mut mirror = filled(Watching::Whole);
+        mirror.touch("/r", What::Node);
+        let earlier = mirror.next().unwrap();
+        mirror.rescan();
+        mirror.kill("/r");
+        mirror.touch("/r", What::Node);
+        mirror.answer(earlier, Answer::Lost);
+        for path in ["/r/a", "/r/a/b"] {
+            answer(&mut mirror, path, What::Node, Answer::Absent);
+        }
+        let late = mirror.next().unwrap();
+        mirror.kill("/r");
+        mirror.touch("/r", What::Node);
+        mirror.answer(late, node(stat(9, 9, 0, 9)));
+        assert!(!mirror.is_complete());
+
+        answer(&mut mirror, "/r", What::Node, node(stat(12, 12, 0, 12)));
+
+        assert!(mirror.is_complete());
+        assert_eq!(shown(&mirror), [("/r", 12, 12)]);
+    }
+
+    #[test]
     fn many_events_while_a_read_is_on_its_way_are_one_more_read() {
         let mut mirror = filled(Watching::Whole);
         mirror.touch("/r/a", What::Node);
@@ -648,8 +671,12 @@ mod tests {
         assert_eq!(mirror.troubles().iter().map(|(path, error)| (&**path, error)).next(), Some(("/r/b", &refused)));
 
         mirror.retry();
+        answer(&mut mirror, "/r/b", What::Node, Answer::Refused(refused));
+        mirror.rescan();
+        answer(&mut mirror, "/r", What::Node, node(stat(1, 1, 2, 3)));
+        assert!(!mirror.is_complete());
         answer(&mut mirror, "/r/b", What::Node, node(stat(3, 3, 0, 3)));
-        assert!(mirror.troubles().is_empty());
+        assert!(mirror.troubles().is_empty() && mirror.is_complete());
     }
 
     #[test]

@@ -36,5 +36,7 @@ pub mod servers;
 pub mod silence;
 pub mod stats;
 pub mod tls;
+pub mod tree_caches;
+pub mod tree_caches_in_memory;
 pub mod watch_cleanup;
 pub mod watches;
