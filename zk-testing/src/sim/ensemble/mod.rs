@@ -10,7 +10,11 @@
 //!
 //! With one server, nothing takes time, and an ensemble answers as a [`Server`] does.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use zk_proto::{Instant, SessionId};
@@ -51,6 +55,8 @@ pub(crate) struct Ensemble {
     truth: Server,
     /// Where each session is served. A leader learns it anew.
     homes: BTreeMap<SessionId, usize>,
+    /// Those that had a connection broken because they were served elsewhere by then.
+    moved: BTreeSet<SessionId>,
     log: Log,
     history: Vec<Transaction>,
     dice: Dice,
@@ -77,6 +83,7 @@ impl Ensemble {
             leadership: Leadership::Led { by: leader, gives_up: None },
             truth,
             homes: BTreeMap::new(),
+            moved: BTreeSet::new(),
             log: Log::default(),
             history: Vec::new(),
             dice,
@@ -86,6 +93,11 @@ impl Ensemble {
             member.join(&ensemble.log, &ensemble.truth, Instant::ORIGIN);
         }
         ensemble
+    }
+
+    /// Returns whether a connection of this session was ever broken because the session was served elsewhere.
+    pub(crate) fn has_moved(&self, session: SessionId) -> bool {
+        self.moved.contains(&session)
     }
 
     /// Returns how many servers there are, whether they run or not.

@@ -120,6 +120,9 @@ impl Ensemble {
                     None if self.truth.has_session(session) => self.homes.insert(session, from).is_some(),
                     None => false,
                 };
+                if has_moved {
+                    self.moved.insert(session);
+                }
                 match self.truth.propose_write(session, write, has_moved, self.now) {
                     Ok(txn) => return self.commit(txn, Some(asking)),
                     Err(error) => Verdict::Refused(error),

@@ -159,10 +159,11 @@ async fn step(
         0 => {
             // Dropped at any of its awaits.
             let polls = process.dice(|dice| dice.below(3));
-            match for_some_polls(events.next(), polls).await {
-                Some(Some(event)) => replay.apply(process, event),
-                Some(None) => return false,
-                None => process.count("events given up"),
+            match before(process, Phase::Settling, for_some_polls(events.next(), polls)).await {
+                Some(Some(Some(event))) => replay.apply(process, event),
+                Some(Some(None)) => return false,
+                Some(None) => process.count("events given up"),
+                None => {}
             }
         }
         1 => {
