@@ -207,8 +207,10 @@ impl Entry {
                     return wrong("it is another one", node);
                 }
                 let data = found.data.clone().unwrap_or_default();
-                let is_wanted =
-                    data == self.wanted.as_bytes() || self.on_change == OnChange::Accept && data == INTRUDED;
+                // A late write of who had the place before meets the version that it expects, and is somebody else's.
+                let may_be_foreign = data == INTRUDED || matches!(self.kind, Kind::Shared(_));
+                let is_accepted = self.on_change == OnChange::Accept && may_be_foreign;
+                let is_wanted = data == self.wanted.as_bytes() || is_accepted;
                 if !presence.is_current || data != self.kept.data() || !is_wanted {
                     return wrong(&format!("it has other data, and was to have {}", self.wanted), node);
                 }

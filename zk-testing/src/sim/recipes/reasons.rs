@@ -63,11 +63,11 @@ impl Reasons {
             let mut left = self.left_numbered.iter();
             left.any(|(name, session)| *session == by && change.path.contains(name.as_str()))
         };
-        // Replaced between his look and his deletion: no condition of ZooKeeper's tells two nodes of the same version apart.
+        // Replaced between his look and his deletion, perhaps more than once: no condition of ZooKeeper's tells two nodes of the same
+        // version apart.
         let is_mistaken = || {
             let states = truth.states(&change.path, Zxid(0), earlier);
-            let was = states.iter().rev().find(|state| state.is_none_or(|state| state.czxid != before.czxid));
-            was.is_some_and(|was| was.is_some_and(|was| (was.owner, was.version) == (by, before.version)))
+            states.iter().flatten().any(|was| (was.owner, was.version) == (by, before.version))
         };
         let is_disturbed = !is_own && self.disturbed.contains(&*change.path);
         if has_ended || is_disturbed || has_left && (is_own || is_mistaken()) || is_own && is_numbered() {
