@@ -104,6 +104,14 @@ mod switch {
             ],
         ),
         (
+            "numbers",
+            &[
+                "numbers: adds again after a lost reply",
+                "numbers: takes another's bytes for its own",
+                "numbers: transacts again after a lost reply",
+            ],
+        ),
+        (
             "rw-locks",
             &[
                 "rw lock: a writer that goes on as a reader goes to the end of the line",

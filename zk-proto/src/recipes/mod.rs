@@ -12,7 +12,9 @@
 //! | [`RwLock`] | many readers or one writer |
 //! | [`Semaphore`] | at most so many holders at a time |
 //! | [`TreeCache`] | the newest state of a tree, at hand |
+//! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
 //! | [`ensure_path`] | a node with all that are above it |
+//! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
 //! rolls no dice but the client's, so it is the same under every runtime: awaited, waited for in a thread, polled by a loop of
@@ -38,12 +40,15 @@ mod kept;
 mod line;
 mod lock;
 mod multi_lock;
+mod number;
 mod parents;
 mod protected;
+mod retry;
 mod rw_lock;
 mod semaphore;
 mod session;
 mod together;
+mod update;
 
 pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
@@ -56,6 +61,9 @@ pub use election::{
 pub use kept::{Kept, KeptMode, KeptNode, KeptState, OnChange, OnForeign, Presence};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};
+pub use number::{AtomicNumber, Counted, Ids, NumberError, NumberLayout};
 pub use parents::ensure_path;
+pub use retry::RetryPolicy;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
 pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};
+pub use update::{Change, Effect, Found, Outcome, Reason, Transaction, Update, transact, update};

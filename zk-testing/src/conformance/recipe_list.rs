@@ -90,6 +90,22 @@ macro_rules! conformance_of_recipes {
                 a_cache_keeps_its_last_view_when_its_client_is_over
                 views_never_go_back
             }
+            numbers {
+                a_number_begins_at_zero_and_is_made_with_what_is_above
+                many_clients_count_and_no_count_is_lost
+                a_number_is_written_as_others_read_it
+                what_is_no_number_is_an_error_until_somebody_sets_it
+                a_sum_without_room_changes_nothing
+                a_number_is_set_if_it_is_what_was_expected
+                an_addition_whose_reply_is_lost_counts_once
+                what_is_to_count_once_counts_once_and_is_known_to
+                a_write_that_tells_its_writer_is_recognised_when_its_reply_is_lost
+                an_update_makes_changes_and_deletes_a_node
+                an_update_sees_what_others_wrote_and_gives_up_as_it_is_told
+                an_update_ends_at_its_deadline_without_a_connection
+                what_the_server_refuses_was_not_done
+                nobody_gets_an_id_that_somebody_else_has
+            }
             rw_locks {
                 many_read_at_once_and_one_writes_alone
                 who_comes_behind_a_waiting_writer_waits_for_him
@@ -125,6 +141,14 @@ macro_rules! conformance_of_recipes {
                 a_tree_is_followed_before_there_is_a_server
                 both_kinds_have_what_there_is_behind_any_edits
                 dropped_caches_leave_no_watch
+            }
+            transactions {
+                nodes_are_made_set_and_deleted_at_one_stroke
+                what_was_read_only_must_not_change_either
+                what_was_missing_must_be_missing_still
+                a_transaction_gives_up_as_it_is_told
+                what_cannot_be_is_an_error_and_nothing_is_done
+                a_transaction_whose_reply_is_lost_is_carried_out_once
             }
         }
     };

@@ -127,7 +127,7 @@ pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
-    ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, RwLocks, Semaphores, TreeCaching,
+    ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks, Semaphores, TreeCaching,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -8,6 +8,7 @@ mod kept_nodes;
 mod locks;
 mod multi_locks;
 mod node_cache;
+mod numbers;
 mod reasons;
 mod replay;
 mod rw_locks;
@@ -20,6 +21,7 @@ pub use kept_nodes::KeptNodes;
 pub use locks::Locks;
 pub use multi_locks::MultiLocks;
 pub use node_cache::NodeCaching;
+pub use numbers::Numbers;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
 pub use tree_cache::TreeCaching;
@@ -27,5 +29,15 @@ pub use tree_cache::TreeCaching;
 use super::Workload;
 
 /// All of them.
-pub(super) const ALL: &[&dyn Workload] =
-    &[&ChildrenCaching, &Elections, &KeptNodes, &Locks, &MultiLocks, &NodeCaching, &RwLocks, &Semaphores, &TreeCaching];
+pub(super) const ALL: &[&dyn Workload] = &[
+    &ChildrenCaching,
+    &Elections,
+    &KeptNodes,
+    &Locks,
+    &MultiLocks,
+    &NodeCaching,
+    &Numbers,
+    &RwLocks,
+    &Semaphores,
+    &TreeCaching,
+];
