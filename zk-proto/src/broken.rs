@@ -125,6 +125,13 @@ mod switch {
                 "semaphore: waits on when its turn was taken away",
             ],
         ),
+        (
+            "values",
+            &[
+                "values: expects the same value, not the same write",
+                "values: lets go of a value for one it cannot read",
+            ],
+        ),
     ];
 
     std::thread_local! {

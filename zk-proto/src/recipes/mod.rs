@@ -13,6 +13,7 @@
 //! | [`Semaphore`] | at most so many holders at a time |
 //! | [`TreeCache`] | the newest state of a tree, at hand |
 //! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
+//! | [`SharedValue`] | a value that all see change, such as a setting |
 //! | [`ensure_path`] | a node with all that are above it |
 //! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //!
@@ -49,6 +50,7 @@ mod semaphore;
 mod session;
 mod together;
 mod update;
+mod value;
 
 pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
@@ -67,3 +69,4 @@ pub use retry::RetryPolicy;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
 pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};
 pub use update::{Change, Effect, Found, Outcome, Reason, Transaction, Update, transact, update};
+pub use value::{Count, Raw, SharedCount, SharedValue, SharedView, Unreadable, Utf8, ValueCodec};

@@ -150,6 +150,18 @@ macro_rules! conformance_of_recipes {
                 what_cannot_be_is_an_error_and_nothing_is_done
                 a_transaction_whose_reply_is_lost_is_carried_out_once
             }
+            values {
+                whoever_seeds_first_wins_and_all_see_it
+                a_value_is_set_if_nobody_has_written_since_it_was_seen
+                a_value_made_anew_is_another_one_whatever_its_version
+                what_cannot_be_read_is_rejected_and_the_old_value_stays
+                a_value_is_stale_without_a_link_and_caught_up_with_afterwards
+                a_reconnect_without_a_change_shows_the_same_value
+                a_value_is_followed_into_the_next_session
+                a_dropped_value_keeps_no_session_and_no_watch
+                a_value_shows_no_more_when_its_client_is_over
+                whichever_reply_is_lost_a_value_is_set_once
+            }
         }
     };
 }

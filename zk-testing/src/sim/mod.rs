@@ -128,6 +128,7 @@ pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
     ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks, Semaphores, TreeCaching,
+    Values,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -40,5 +40,6 @@ pub mod tls;
 pub mod transactions;
 pub mod tree_caches;
 pub mod tree_caches_in_memory;
+pub mod values;
 pub mod watch_cleanup;
 pub mod watches;

@@ -14,6 +14,7 @@ mod replay;
 mod rw_locks;
 mod semaphores;
 mod tree_cache;
+mod values;
 
 pub use children_cache::ChildrenCaching;
 pub use elections::Elections;
@@ -25,6 +26,7 @@ pub use numbers::Numbers;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
 pub use tree_cache::TreeCaching;
+pub use values::Values;
 
 use super::Workload;
 
@@ -40,4 +42,5 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &RwLocks,
     &Semaphores,
     &TreeCaching,
+    &Values,
 ];
