@@ -64,6 +64,15 @@ mod switch {
     /// Those of the recipes, by the workload that is to notice them.
     pub const RECIPE_VARIANTS: &[(&str, &[&str])] = &[
         (
+            "barriers",
+            &[
+                "barriers: passes on any event",
+                "barriers: removes the next barrier too",
+                "barriers: takes a ready of an earlier round for its own",
+                "barriers: withdraws without looking whether it has opened",
+            ],
+        ),
+        (
             "children-cache",
             &["children cache: counts a child that has gone as still to be read", "tree cache: compares versions"],
         ),

@@ -12,6 +12,8 @@
 //! | [`RwLock`] | many readers or one writer |
 //! | [`Semaphore`] | at most so many holders at a time |
 //! | [`TreeCache`] | the newest state of a tree, at hand |
+//! | [`Barrier`] | a gate that one closes and others wait at |
+//! | [`DoubleBarrier`] | a room that is entered together and left together |
 //! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
 //! | [`ensure_path`] | a node with all that are above it |
@@ -32,8 +34,10 @@
 //! A node that a recipe makes has a name that nobody else uses. When the link breaks before the reply, the client looks for it before
 //! it makes another (CURATOR-45), in the same session (CURATOR-498), behind a sync.
 
+mod barrier;
 mod cache;
 mod cell;
+mod double_barrier;
 mod election;
 mod guid;
 mod janitor;
@@ -52,10 +56,12 @@ mod together;
 mod update;
 mod value;
 
+pub use barrier::Barrier;
 pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
     TreeCache, TreeCacheBuilder,
 };
+pub use double_barrier::{DoubleBarrier, DoubleBarrierLayout, Inside};
 pub use election::{
     Candidacy, ElectionLayout, EpochError, LeaderLatch, LeaderObserver, Leadership, LeadershipLoss, Led, Observation,
     Observed, OnSuspend, Participant, Term,

@@ -6,6 +6,21 @@ macro_rules! conformance_of_recipes {
     ($run:ident $adapter:expr, $setting:ident) => {
         $crate::conformance_tests! {
             $run $adapter, $setting;
+            barriers {
+                who_comes_to_a_barrier_that_is_not_set_passes_at_once
+                all_who_wait_pass_when_the_barrier_is_removed_and_not_before
+                who_waits_goes_on_waiting_when_the_session_ends
+                an_ephemeral_barrier_goes_with_its_owner
+                whichever_reply_is_lost_a_barrier_is_set_and_removed
+                nobody_enters_before_enough_have_come_nor_has_left_before_all_leave
+                more_than_enough_may_come_and_the_room_is_used_again
+                who_leaves_waits_for_all_though_one_deletes_ready_before_it_has_left
+                who_gives_up_in_time_is_not_counted
+                what_a_crashed_round_has_left_open_lets_nobody_in
+                who_wakes_up_for_nothing_does_not_enter
+                who_loses_his_session_inside_counts_as_gone
+                whichever_reply_is_lost_a_room_is_entered_and_left
+            }
             children_caches {
                 children_are_followed_with_their_data_and_in_their_order
                 a_child_deleted_and_made_anew_is_removed_and_added

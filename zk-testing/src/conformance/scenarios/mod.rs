@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod auth;
+pub mod barriers;
 pub mod ceiling;
 pub mod children_caches;
 pub mod chroot;

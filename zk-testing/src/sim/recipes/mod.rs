@@ -1,5 +1,6 @@
 //! Workloads of the recipes: each does what users do with one, and checks what the recipe promises.
 
+mod barriers;
 mod children_cache;
 mod common;
 mod edits;
@@ -16,6 +17,7 @@ mod semaphores;
 mod tree_cache;
 mod values;
 
+pub use barriers::Barriers;
 pub use children_cache::ChildrenCaching;
 pub use elections::Elections;
 pub use kept_nodes::KeptNodes;
@@ -32,6 +34,7 @@ use super::Workload;
 
 /// All of them.
 pub(super) const ALL: &[&dyn Workload] = &[
+    &Barriers,
     &ChildrenCaching,
     &Elections,
     &KeptNodes,
