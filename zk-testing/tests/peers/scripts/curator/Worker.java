@@ -1,3 +1,5 @@
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -130,11 +132,12 @@ final class Worker extends Thread {
 
     /** Whether the thread waits in a recipe, and neither for a reply nor between two tries. */
     boolean isWaiting() {
-        State state = getState();
-        if (state != State.WAITING && state != State.TIMED_WAITING) {
+        // State and frames as of one moment: asked for one after the other, they show a wait for a reply that has just ended as one in a recipe.
+        ThreadInfo thread = ManagementFactory.getThreadMXBean().getThreadInfo(getId(), Integer.MAX_VALUE);
+        if (thread == null || (thread.getThreadState() != State.WAITING && thread.getThreadState() != State.TIMED_WAITING)) {
             return false;
         }
-        for (StackTraceElement frame : getStackTrace()) {
+        for (StackTraceElement frame : thread.getStackTrace()) {
             String name = frame.getClassName();
             boolean isOfJava = name.startsWith("java.") || name.startsWith("jdk.");
             if (!isOfJava || (name.equals("java.lang.Thread") && frame.getMethodName().equals("sleep"))) {
