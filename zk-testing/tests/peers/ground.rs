@@ -1,11 +1,14 @@
 //! Where a test meets its peers: a part of a real server.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use zk_blocking::Client;
 use zk_testing::ensemble::{Proxy, shared};
 
-use crate::{languages::Library, ours::soon, peer::Peer};
+use crate::{languages::Library, ours::soon, peer::Peer, process::PATIENCE};
 
 /// How long a session of ours lives that is to expire.
 const SHORT: Duration = Duration::from_secs(3);
@@ -62,6 +65,22 @@ impl Ground {
     #[track_caller]
     pub(crate) fn victim(&self, library: Library) -> Peer {
         Peer::open_mortal(library, &self.servers())
+    }
+
+    /// Waits until so many sessions watch the data of a node.
+    #[track_caller]
+    pub(crate) fn wait_for_watches(&self, path: &str, sessions: usize) {
+        let path = format!("{}{path}", self.chroot);
+        let deadline = Instant::now() + PATIENCE;
+        let watching = || {
+            let watches = shared().four_letter("wchp").expect("the server answers");
+            // Behind each path a line for each session, indented.
+            let of_path = watches.lines().skip_while(|line| *line != path).skip(1);
+            of_path.take_while(|line| line.starts_with('\t')).count()
+        };
+        while watching() != sessions {
+            assert!(Instant::now() < deadline, "not {sessions} sessions watch {path}");
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #![cfg(unix)]
 
 mod contest;
+mod elections;
 mod ground;
 mod languages;
 mod locks;
