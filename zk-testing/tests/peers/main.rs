@@ -11,6 +11,7 @@
 mod contest;
 mod elections;
 mod ground;
+mod kept_nodes;
 mod languages;
 mod locks;
 mod names;
