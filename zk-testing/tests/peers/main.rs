@@ -8,6 +8,7 @@
 
 #![cfg(unix)]
 
+mod barriers;
 mod contest;
 mod elections;
 mod ground;
