@@ -135,6 +135,13 @@ mod switch {
             ],
         ),
         (
+            "time-leases",
+            &[
+                "time lease: gives up what somebody else has",
+                "time lease: writes without asking whether it still has the lock",
+            ],
+        ),
+        (
             "values",
             &[
                 "values: expects the same value, not the same write",

@@ -15,8 +15,10 @@
 //! | [`Barrier`] | a gate that one closes and others wait at |
 //! | [`DoubleBarrier`] | a room that is entered together and left together |
 //! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
+//! | [`TimeLease`], [`MultiTimeLease`] | the right to do something for the next hour, by the clock on the wall |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
 //! | [`ensure_path`] | a node with all that are above it |
+//! | [`delete_recursive`] | a node deleted with all that are below it |
 //! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
@@ -37,6 +39,7 @@
 mod barrier;
 mod cache;
 mod cell;
+mod delete;
 mod double_barrier;
 mod election;
 mod guid;
@@ -52,6 +55,7 @@ mod retry;
 mod rw_lock;
 mod semaphore;
 mod session;
+mod time_lease;
 mod together;
 mod update;
 mod value;
@@ -61,6 +65,7 @@ pub use cache::{
     CacheEvent, CacheEvents, CacheView, CachedNode, ChildrenCache, ChildrenView, NodeCache, NodeState, NodeView,
     TreeCache, TreeCacheBuilder,
 };
+pub use delete::delete_recursive;
 pub use double_barrier::{DoubleBarrier, DoubleBarrierLayout, Inside};
 pub use election::{
     Candidacy, ElectionLayout, EpochError, LeaderLatch, LeaderObserver, Leadership, LeadershipLoss, Led, Observation,
@@ -74,5 +79,6 @@ pub use parents::ensure_path;
 pub use retry::RetryPolicy;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
 pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};
+pub use time_lease::{Leased, MultiTimeLease, TimeLease};
 pub use update::{Change, Effect, Found, Outcome, Reason, Transaction, Update, transact, update};
 pub use value::{Count, Raw, SharedCount, SharedValue, SharedView, Unreadable, Utf8, ValueCodec};

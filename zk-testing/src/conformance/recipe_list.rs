@@ -157,6 +157,15 @@ macro_rules! conformance_of_recipes {
                 both_kinds_have_what_there_is_behind_any_edits
                 dropped_caches_leave_no_watch
             }
+            time_leases {
+                a_lease_is_held_until_its_time_is_up_and_then_taken_over
+                a_holder_renews_its_lease_in_another_session_too
+                a_lease_is_written_as_kazoo_reads_it_and_leaves_nothing_else
+                what_cannot_be_read_is_left_alone
+                a_lease_is_given_up_by_its_holder_only
+                of_several_leases_each_holder_gets_the_first_that_is_free
+                whichever_reply_is_lost_a_lease_is_obtained
+            }
             transactions {
                 nodes_are_made_set_and_deleted_at_one_stroke
                 what_was_read_only_must_not_change_either
@@ -164,6 +173,12 @@ macro_rules! conformance_of_recipes {
                 a_transaction_gives_up_as_it_is_told
                 what_cannot_be_is_an_error_and_nothing_is_done
                 a_transaction_whose_reply_is_lost_is_carried_out_once
+            }
+            trees {
+                a_node_is_deleted_with_all_that_is_below_it_and_nothing_else
+                more_nodes_than_one_transaction_takes_are_deleted
+                nodes_that_are_made_meanwhile_are_deleted_too
+                whichever_reply_is_lost_a_tree_is_deleted
             }
             values {
                 whoever_seeds_first_wins_and_all_see_it

@@ -128,7 +128,7 @@ pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
     Barriers, ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks, Semaphores,
-    TreeCaching, Values,
+    TimeLeases, TreeCaching, Values,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -14,6 +14,7 @@ mod reasons;
 mod replay;
 mod rw_locks;
 mod semaphores;
+mod time_leases;
 mod tree_cache;
 mod values;
 
@@ -27,6 +28,7 @@ pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
+pub use time_leases::TimeLeases;
 pub use tree_cache::TreeCaching;
 pub use values::Values;
 
@@ -44,6 +46,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &Numbers,
     &RwLocks,
     &Semaphores,
+    &TimeLeases,
     &TreeCaching,
     &Values,
 ];
