@@ -145,6 +145,9 @@ impl Candidacy {
     /// Announces something else than the [data](LeaderLatch::data) that it stood with, for the rest of the term: replaces the data of
     /// the leader's node. [Observers](super::LeaderObserver) see it.
     ///
+    /// Not where a Curator `LeaderLatch` may be next in line: it watches the leader's data, takes a change of it as no concern of its own, and
+    /// does not watch again, so that it sleeps through the end of the term. Those of this crate and kazoo's go on watching.
+    ///
     /// # Errors
     ///
     /// The server's; [`NoNode`](crate::code::ErrorCode::NoNode) or [`Error::SessionChanged`] when the term is over.

@@ -90,7 +90,7 @@ pub use participants::Participant;
 /// | the counter of the path is at its end (2³¹ nodes were made below it) | in order of creation | nothing |
 ///
 /// The node of the election is made when it is missing, as a container, which the server deletes some time after the last participant.
-/// Nothing else may be put below it: Curator's clients would wait for that.
+/// Put nothing else below it: other clients may take part for whatever they find there.
 ///
 /// A participant's node contains its [data](Self::data), an id as a rule, which Curator's `LeaderLatch.getParticipants` and kazoo's
 /// `Election.contenders` show as text. [`ElectionLayout`] says whose elections these are.
