@@ -82,7 +82,8 @@ pub async fn update(
 /// A write of bytes that others write too (a count, for instance) cannot always be told from theirs when its reply is lost; bytes
 /// that [tell who wrote them](Self::telling) can.
 ///
-/// Missing nodes above are made, as [`ensure_path`] does. Creating the node costs one round trip more than changing it.
+/// Missing nodes above are made, as [`ensure_path`](super::ensure_path) does. Creating the node costs one round trip more than
+/// changing it.
 #[derive(Clone, Debug)]
 pub struct Update {
     client: Client,
