@@ -96,7 +96,7 @@ async fn tour(client: &Client) -> Result<(), Error> {
         }
     }
 
-    // One holder at a time, whichever process asks. .await?hat is written in its transaction is refused once it holds no more.
+    // One holder at a time, whichever process asks. What is written in its transaction is refused once it holds no more.
     let lock = Lock::new(client, "/locks/report")?;
     let held = lock.acquire().await?;
     held.transaction().set_data("/greeting", b"written by the holder", None).await?;

@@ -102,7 +102,7 @@ fn tour(client: &Client) -> Result<(), Error> {
         }
     }
 
-    // One holder at a time, whichever process asks. .wait()?hat is written in its transaction is refused once it holds no more.
+    // One holder at a time, whichever process asks. What is written in its transaction is refused once it holds no more.
     let lock = Lock::new(client, "/locks/report")?;
     let held = lock.acquire().wait()?;
     held.transaction().set_data("/greeting", b"written by the holder", None).wait()?;

@@ -34,8 +34,11 @@ use follow::{Reporter, Told};
 /// let motto = SharedValue::new(&client, "/app/motto", Utf8)?;
 /// motto.seed(&"first come, first served".into()).await?;
 ///
-/// // Waits until it was read.
+/// // What was read may be older than one's own write: this waits until there is a value.
 /// let mut seen = motto.ready().await?;
+/// while seen.value().is_none() {
+///     seen = motto.changed(&seen).await?;
+/// }
 /// if let Outcome::Applied(_) = motto.compare_and_set(&seen, &"last come".into()).await? {
 ///     println!("changed, and nobody has changed it in between");
 /// }
@@ -176,7 +179,8 @@ impl<C: ValueCodec> SharedValue<C> {
         self.handle.0.get().observed
     }
 
-    /// Waits until it was read, and returns what is there, or that there is nothing. May be cancelled at any moment.
+    /// Waits until it was read, and returns what was there, or that there was nothing: perhaps from before a write of one's own that
+    /// is answered already, which [`changed`](Self::changed) tells a moment later. May be cancelled at any moment.
     ///
     /// # Errors
     ///
