@@ -77,4 +77,4 @@ pub use spawned::Spawned;
 #[doc(hidden)]
 pub use ground::{run, run_through_io};
 
-use waiting::{PATIENCE, code, eventually, is_connected, is_suspended, next, reach, resume, so_far, soon};
+use waiting::{PATIENCE, code, eventually, is_connected, is_suspended, names, next, reach, resume, so_far, soon};

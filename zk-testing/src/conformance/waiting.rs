@@ -9,7 +9,7 @@ use std::{
 };
 
 use zk_proto::{
-    client::{Error, States, Watcher},
+    client::{Client, Error, States, Watcher},
     code::ErrorCode,
     session::{State, WatchedEvent, WatchedEventKind},
 };
@@ -102,4 +102,18 @@ pub(super) fn eventually(is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
             pause(Duration::from_millis(5)).await;
         }
     })
+}
+
+/// Returns the names of a node's children as they are now, sorted; none where the node is a container that was empty for too long.
+pub(super) async fn names(client: &Client, path: &str) -> Vec<String> {
+    client.sync(path).await.unwrap();
+    match client.get_children(path).await {
+        Ok((names, _)) => {
+            let mut names: Vec<_> = names.iter().map(str::to_string).collect();
+            names.sort();
+            names
+        }
+        Err(error) if error.code() == Some(ErrorCode::NoNode) => Vec::new(),
+        Err(error) => panic!("{path}: {error}"),
+    }
 }

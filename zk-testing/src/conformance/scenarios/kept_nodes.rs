@@ -12,7 +12,9 @@ use zk_proto::{
     session::{State, WatchedEventKind},
 };
 
-use crate::conformance::{Ground, is_suspended, losing_replies, next, pause, reach, resume, so_far, soon};
+use crate::conformance::{
+    Ground, eventually, is_suspended, losing_replies, names, next, pause, reach, resume, so_far, soon,
+};
 
 /// Waits until a kept node is where it is to be.
 async fn presence(kept: &Kept) -> Presence {
@@ -42,13 +44,6 @@ async fn made_again(kept: &Kept, before: Zxid) -> Presence {
 
 async fn follow(client: &Client, path: &str) -> Watcher {
     client.add_watch(path, AddWatchMode::PersistentRecursive).await.unwrap()
-}
-
-async fn names(client: &Client, path: &str) -> Vec<String> {
-    client.sync(path).await.unwrap();
-    let mut names: Vec<_> = client.get_children(path).await.unwrap().0.iter().map(str::to_string).collect();
-    names.sort();
-    names
 }
 
 pub async fn a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed(ground: Ground) {
@@ -244,7 +239,7 @@ pub async fn what_others_write_is_overwritten_or_accepted(ground: Ground) {
     }
 
     soon(async { while other.get_data("/stern").await.unwrap().0 != "ours" {} }).await;
-    soon(async { while lenient.data() != "theirs" {} }).await;
+    eventually(|| lenient.data() == "theirs").await;
     // It is what is made again, too.
     for path in ["/stern", "/lenient"] {
         other.delete(path).await.unwrap();
