@@ -85,6 +85,14 @@ mod switch {
             ],
         ),
         (
+            "groups",
+            &[
+                "group: lets a process join twice by one id",
+                "group: shows its own membership when it was left",
+                "group: takes a member that has joined again for the same",
+            ],
+        ),
+        (
             "kept-nodes",
             &[
                 "kept: deletes a node of another session when it is dropped",

@@ -3,6 +3,7 @@
 //! | recipe | what for |
 //! |---|---|
 //! | [`ChildrenCache`] | the newest children of a node, at hand |
+//! | [`Group`] | members that see each other |
 //! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Lock`] | one holder at a time, in order of arrival |
 //! | [`LeaderLatch`] | one leader at a time, who is told when he leads and when no more |
@@ -42,6 +43,7 @@ mod cell;
 mod delete;
 mod double_barrier;
 mod election;
+mod group;
 mod guid;
 mod janitor;
 mod kept;
@@ -71,6 +73,7 @@ pub use election::{
     Candidacy, ElectionLayout, EpochError, LeaderLatch, LeaderObserver, Leadership, LeadershipLoss, Led, Observation,
     Observed, OnSuspend, Participant, Term,
 };
+pub use group::{Group, GroupEvent, GroupEvents, GroupLayout, GroupView, Member, Members, Membership};
 pub use kept::{Kept, KeptMode, KeptNode, KeptState, OnChange, OnForeign, Presence};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};

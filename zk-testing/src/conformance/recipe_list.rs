@@ -53,6 +53,14 @@ macro_rules! conformance_of_recipes {
                 closing_the_client_ends_elections_at_once
                 whichever_reply_is_lost_a_participant_has_one_node_and_one_epoch_a_term
             }
+            groups {
+                members_see_each_other_come_change_and_go
+                a_member_sees_itself_at_once
+                an_id_is_that_of_one_member_and_the_other_one_waits
+                a_member_joins_again_in_its_next_session
+                members_are_named_as_other_clients_name_them
+                whichever_reply_is_lost_a_member_is_there_once_and_then_gone
+            }
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made

@@ -127,8 +127,8 @@ pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
-    Barriers, ChildrenCaching, Elections, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks, Semaphores,
-    TimeLeases, TreeCaching, Values,
+    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks,
+    Semaphores, TimeLeases, TreeCaching, Values,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

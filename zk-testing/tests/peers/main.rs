@@ -12,6 +12,7 @@ mod barriers;
 mod contest;
 mod elections;
 mod ground;
+mod groups;
 mod kept_nodes;
 mod languages;
 mod locks;

@@ -28,6 +28,27 @@ pub struct Kept {
     client: Client,
 }
 
+/// Sees how it stands with a kept node, without keeping it.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Observer(Cell<Desk>);
+
+impl Observer {
+    pub(in super::super) fn state(&self) -> KeptState {
+        self.0.get().state
+    }
+
+    /// Returns the data that is wanted.
+    pub(in super::super) fn data(&self) -> Bytes {
+        self.0.get().data
+    }
+
+    /// Returns whether it is to be kept no more.
+    pub(in super::super) fn is_ending(&self) -> bool {
+        let desk = self.0.get();
+        desk.ending.is_some() || desk.state == KeptState::Ended
+    }
+}
+
 /// How it stands with a kept node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,6 +95,10 @@ impl Kept {
     /// Returns how it stands.
     pub fn state(&self) -> KeptState {
         self.desk.get().state
+    }
+
+    pub(in super::super) fn observer(&self) -> Observer {
+        Observer(self.desk.clone())
     }
 
     /// Returns the client that keeps it.

@@ -24,6 +24,7 @@ use crate::{
     record::Acl,
 };
 
+pub(super) use handle::Observer;
 pub use handle::{Kept, KeptState, Presence};
 
 /// The name of the child that keeps a node with a [TTL](KeptNode::ttl) alive, as in Curator's `PersistentTtlNode`.

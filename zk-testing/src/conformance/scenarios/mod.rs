@@ -13,6 +13,7 @@ pub mod elections;
 pub mod errors;
 pub mod expiry;
 pub mod failover;
+pub mod groups;
 pub mod handover;
 pub mod hooks;
 pub mod kept_nodes;

@@ -5,6 +5,7 @@ mod children_cache;
 mod common;
 mod edits;
 mod elections;
+mod groups;
 mod kept_nodes;
 mod locks;
 mod multi_locks;
@@ -21,6 +22,7 @@ mod values;
 pub use barriers::Barriers;
 pub use children_cache::ChildrenCaching;
 pub use elections::Elections;
+pub use groups::Groups;
 pub use kept_nodes::KeptNodes;
 pub use locks::Locks;
 pub use multi_locks::MultiLocks;
@@ -39,6 +41,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &Barriers,
     &ChildrenCaching,
     &Elections,
+    &Groups,
     &KeptNodes,
     &Locks,
     &MultiLocks,

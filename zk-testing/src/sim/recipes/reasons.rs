@@ -25,7 +25,7 @@ pub(super) struct Reasons {
 impl Reasons {
     /// Notes that a node is not wanted any more by its owner.
     pub(super) fn leave(&mut self, path: &str, session: Option<SessionId>) {
-        self.left.extend(session.map(|session| (path.to_string(), session)));
+        self.left.insert((path.to_string(), session.unwrap_or_default()));
     }
 
     /// Notes that a sequential node is not wanted any more by its owner.
@@ -59,6 +59,8 @@ impl Reasons {
         let by = truth.deed(change.zxid).map(|deed| deed.session).unwrap_or_default();
         let has_left = self.left.contains(&(change.path.to_string(), by));
         let is_own = by == before.owner;
+        // What belongs to no session is deleted in whichever its keeper has by then.
+        let is_nobodys = before.owner == SessionId(0) && self.left.iter().any(|(path, _)| **path == *change.path);
         let is_numbered = || {
             let mut left = self.left_numbered.iter();
             left.any(|(name, session)| *session == by && change.path.contains(name.as_str()))
@@ -69,8 +71,8 @@ impl Reasons {
             let states = truth.states(&change.path, Zxid(0), earlier);
             states.iter().flatten().any(|was| (was.owner, was.version) == (by, before.version))
         };
-        let is_disturbed = !is_own && self.disturbed.contains(&*change.path);
-        if has_ended || is_disturbed || has_left && (is_own || is_mistaken()) || is_own && is_numbered() {
+        let is_disturbed = by != before.owner && self.disturbed.contains(&*change.path);
+        if has_ended || is_disturbed || is_nobodys || has_left && (is_own || is_mistaken()) || is_own && is_numbered() {
             return Ok(());
         }
         let what = format!("{by} deletes {} of {} in {}, for no reason", change.path, before.owner, change.zxid);
