@@ -85,6 +85,14 @@ mod switch {
             ],
         ),
         (
+            "discovery",
+            &[
+                "discovery: goes on with what it has read of a node that was made anew",
+                "discovery: has nothing to offer without a connection",
+                "discovery: registers again what was registered first",
+            ],
+        ),
+        (
             "groups",
             &[
                 "group: lets a process join twice by one id",

@@ -2,25 +2,24 @@
 //!
 //! | recipe | what for |
 //! |---|---|
-//! | [`ChildrenCache`] | the newest children of a node, at hand |
-//! | [`Group`] | members that see each other |
-//! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Lock`] | one holder at a time, in order of arrival |
-//! | [`LeaderLatch`] | one leader at a time, who is told when he leads and when no more |
-//! | [`LeaderObserver`] | who leads, for those who do not stand |
-//! | [`NodeCache`] | the newest state of a node, at hand |
-//! | [`MultiLock`] | several locks, all or none |
 //! | [`RwLock`] | many readers or one writer |
 //! | [`Semaphore`] | at most so many holders at a time |
-//! | [`TreeCache`] | the newest state of a tree, at hand |
+//! | [`MultiLock`] | several locks, all or none |
+//! | [`TimeLease`], [`MultiTimeLease`] | the right to do something for the next hour, by the clock on the wall |
+//! | [`LeaderLatch`] | one leader at a time, who is told when he leads and when no more |
+//! | [`LeaderObserver`] | who leads, for those who do not stand |
 //! | [`Barrier`] | a gate that one closes and others wait at |
 //! | [`DoubleBarrier`] | a room that is entered together and left together |
-//! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
-//! | [`TimeLease`], [`MultiTimeLease`] | the right to do something for the next hour, by the clock on the wall |
+//! | [`KeptNode`] | a node that is there as long as this process is: a registration |
+//! | [`Group`] | members that see each other |
+//! | `discovery` (with the feature of that name) | services: their instances, and how to find one |
+//! | [`NodeCache`], [`ChildrenCache`], [`TreeCache`] | the newest state of a node, its children, a tree, at hand |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
+//! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
+//! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //! | [`ensure_path`] | a node with all that are above it |
 //! | [`delete_recursive`] | a node deleted with all that are below it |
-//! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //!
 //! A recipe is a type over a [`Client`](crate::client::Client), and its operations are futures. It does no IO, reads no clock and
 //! rolls no dice but the client's, so it is the same under every runtime: awaited, waited for in a thread, polled by a loop of
@@ -41,6 +40,8 @@ mod barrier;
 mod cache;
 mod cell;
 mod delete;
+#[cfg(feature = "discovery")]
+pub mod discovery;
 mod double_barrier;
 mod election;
 mod group;

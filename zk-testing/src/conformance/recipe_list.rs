@@ -154,6 +154,19 @@ macro_rules! conformance_of_recipes {
                 whatever_lies_among_the_leases_counts
                 whichever_reply_is_lost_leases_are_had_once_and_given_back
             }
+            services {
+                an_instance_is_found_as_curator_writes_it_and_gone_when_unregistered
+                a_reconnect_in_the_same_session_does_not_show_to_who_follows_a_service
+                what_is_registered_again_is_what_was_set_last
+                an_instance_that_is_unregistered_while_it_is_registered_again_stays_away
+                static_instances_stay_when_they_are_let_go_of
+                what_cannot_be_read_as_an_instance_is_reported_and_left_out
+                a_provider_goes_on_with_what_it_has_while_there_is_no_connection
+                an_instance_with_errors_is_left_alone_unless_it_is_the_last
+                changes_from_outside_are_accepted_where_that_is_wanted
+                whichever_reply_is_lost_an_instance_is_there_once_and_then_gone
+                an_id_that_is_registered_elsewhere_is_waited_for
+            }
             tree_caches {
                 a_tree_comes_from_above_and_goes_from_below
                 nodes_made_anew_without_a_link_are_told_though_all_their_versions_are_the_same

@@ -128,7 +128,7 @@ pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
     Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, RwLocks,
-    Semaphores, TimeLeases, TreeCaching, Values,
+    Semaphores, Services, TimeLeases, TreeCaching, Values,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -23,4 +23,5 @@ mod peer;
 mod process;
 mod rw_locks;
 mod semaphores;
+mod services;
 mod values;

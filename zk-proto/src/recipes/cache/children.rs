@@ -210,6 +210,18 @@ impl ChildrenView {
         self.view.troubles().iter().map(|(path, error)| (&**path, error))
     }
 
+    /// Returns the path of a child.
+    #[cfg(feature = "discovery")]
+    pub(crate) fn path(&self, name: &str) -> String {
+        child(&self.parent, name)
+    }
+
+    /// Returns whether it is the same view: nothing has changed from the one to the other.
+    #[cfg(feature = "discovery")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.view, &other.view)
+    }
+
     /// Returns whether the same children are known for certain, whatever their data.
     fn is_same_set(&self, other: &Self) -> bool {
         let ids = |view: &Self| view.iter().map(|(name, node)| (name.to_string(), node.stat.czxid)).collect::<Vec<_>>();

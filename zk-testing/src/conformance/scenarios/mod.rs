@@ -36,6 +36,7 @@ pub mod rw_locks;
 pub mod sasl;
 pub mod semaphores;
 pub mod servers;
+pub mod services;
 pub mod silence;
 pub mod stats;
 pub mod time_leases;

@@ -15,6 +15,7 @@ mod reasons;
 mod replay;
 mod rw_locks;
 mod semaphores;
+mod services;
 mod time_leases;
 mod tree_cache;
 mod values;
@@ -30,6 +31,7 @@ pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
+pub use services::Services;
 pub use time_leases::TimeLeases;
 pub use tree_cache::TreeCaching;
 pub use values::Values;
@@ -49,6 +51,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &Numbers,
     &RwLocks,
     &Semaphores,
+    &Services,
     &TimeLeases,
     &TreeCaching,
     &Values,
