@@ -112,6 +112,7 @@ pub async fn several_leases_are_had_together_or_not_at_all(ground: Ground) {
         assert!(soon(others.try_acquire_many(2)).await.unwrap().is_none());
         assert!(soon(others.acquire_many_timeout(2, Duration::from_millis(20))).await.unwrap().is_none());
         until_there_are(&mine, 2).await;
+        until_there_wait(&line_of(&one, &path, layout), 0).await;
         let waiting = ground.spawn({
             let others = others.clone();
             async move { others.acquire_many(3).await.unwrap() }
