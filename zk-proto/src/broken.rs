@@ -164,6 +164,25 @@ mod switch {
                 "values: lets go of a value for one it cannot read",
             ],
         ),
+        (
+            "queues",
+            &[
+                "queue: calls it gone when a deletion had no reply",
+                "queue: compares priorities as text without a sign",
+                "queue: looks in the next session for what was listed before",
+                "queue: puts again what it may have put",
+                "queue: takes a deletion without a reply for its own",
+            ],
+        ),
+        (
+            "work-queues",
+            &[
+                "work queue: acks without asking whether it has the claim",
+                "work queue: gives a claim back without looking",
+                "work queue: looks no further when somebody else was faster",
+                "work queue: takes any claim of its session for its own",
+            ],
+        ),
     ];
 
     std::thread_local! {

@@ -6,7 +6,8 @@
 
 use super::session::Trouble;
 use crate::{
-    SessionId,
+    SessionId, Zxid,
+    broken::broken,
     client::{Client, Error},
     code::ErrorCode,
 };
@@ -18,35 +19,48 @@ pub(crate) enum Remains {
     Node { path: String },
     /// A node that was made, or not: its name begins so.
     Perhaps { parent: String, prefix: String },
+    /// A node of a name that others give, too. It is ours if it has this data, which nobody else writes.
+    Shared { path: String, token: String },
 }
 
 /// Has ephemeral nodes of a session deleted in the background.
 pub(crate) fn clean_up(client: &Client, session: SessionId, remains: Remains) {
     client.spawn(|client| async move {
-        let path = match remains {
-            Remains::Node { path } => Some(path),
-            Remains::Perhaps { parent, prefix } => search(&client, session, &parent, &prefix).await.ok().flatten(),
-        };
-        if let Some(path) = path {
-            // What cannot be deleted, for lack of rights, goes with the session.
-            _ = delete(&client, session, &path).await;
-        }
+        // What cannot be deleted, for lack of rights, goes with the session.
+        _ = remove(&client, session, &remains).await;
     });
 }
 
-/// Deletes a node of one's own, however often the link breaks. That it is gone already is fine, and so is that its session is
-/// over.
+/// Deletes what is left, however often the link breaks. That it is gone already is fine, and so is that its session is over.
 ///
 /// # Errors
 ///
 /// The server's, such as [`NoAuth`](ErrorCode::NoAuth).
-pub(crate) async fn delete(client: &Client, session: SessionId, path: &str) -> Result<(), Error> {
+pub(crate) async fn remove(client: &Client, session: SessionId, remains: &Remains) -> Result<(), Error> {
+    let mut is_repeated = false;
     loop {
-        match client.delete(path).pin(session).await {
+        let path = match remains {
+            Remains::Node { path } => Ok(Some(path.clone())),
+            Remains::Perhaps { parent, prefix } => search(client, session, parent, prefix).await,
+            Remains::Shared { path, .. }
+                if is_repeated && broken!("work queue: gives a claim back without looking") =>
+            {
+                Ok(Some(path.clone()))
+            }
+            // Each time: once ours is gone, the next one of that name is somebody else's.
+            Remains::Shared { path, token } => {
+                search_shared(client, session, path, token).await.map(|found| found.map(|_| path.clone()))
+            }
+        };
+        let deleted = match path {
+            Ok(Some(path)) => client.delete(&path).pin(session).await,
+            Ok(None) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match deleted {
             Ok(()) | Err(Error::Server(ErrorCode::NoNode)) => return Ok(()),
             Err(error) => match Trouble::of(&error) {
-                // Its name is nobody else's, so deleting it twice does no harm.
-                Trouble::InDoubt => {}
+                Trouble::InDoubt => is_repeated = true,
                 Trouble::SessionOver => return Ok(()),
                 Trouble::Definite => return Err(error),
             },
@@ -128,6 +142,33 @@ async fn search_list(
         }
     }
     Ok(None)
+}
+
+/// Looks whether a node of a name that others give, too, is ours, and when it was created. What is not there now will not come any
+/// more, as for [`search`].
+///
+/// # Errors
+///
+/// When the session is over, and the server's.
+pub(crate) async fn search_shared(
+    client: &Client,
+    session: SessionId,
+    path: &str,
+    token: &str,
+) -> Result<Option<Zxid>, Error> {
+    loop {
+        let sync = client.sync(path).pin(session).resend();
+        let read = client.get_data(path).pin(session).resend();
+        match super::together::both(sync.into_future(), read.into_future()).await {
+            (Ok(()), Ok((data, stat))) => {
+                let is_ours = stat.ephemeral_owner == session && data == token;
+                return Ok(is_ours.then_some(stat.czxid));
+            }
+            (Ok(()), Err(Error::Server(ErrorCode::NoNode))) => return Ok(None),
+            (Err(error), _) | (_, Err(error)) if Trouble::of(&error) == Trouble::InDoubt => {}
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        }
+    }
 }
 
 /// Returns the path of a child.

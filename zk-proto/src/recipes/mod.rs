@@ -11,6 +11,8 @@
 //! | [`LeaderObserver`] | who leads, for those who do not stand |
 //! | [`Barrier`] | a gate that one closes and others wait at |
 //! | [`DoubleBarrier`] | a room that is entered together and left together |
+//! | [`Queue`], [`PriorityQueue`], [`DelayQueue`] | what some put, others take: in order of arrival, by urgency, or in due time |
+//! | [`WorkQueue`], [`IdQueue`] | the same for work, which is done by another when its worker dies |
 //! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Group`] | members that see each other |
 //! | `discovery` (with the feature of that name) | services: their instances, and how to find one |
@@ -54,6 +56,7 @@ mod multi_lock;
 mod number;
 mod parents;
 mod protected;
+mod queue;
 mod retry;
 mod rw_lock;
 mod semaphore;
@@ -80,6 +83,10 @@ pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};
 pub use number::{AtomicNumber, Counted, Ids, NumberError, NumberLayout};
 pub use parents::ensure_path;
+pub use queue::{
+    DelayQueue, Delivery, IdQueue, Item, PriorityLayout, PriorityQueue, Put, Queue, QueueLayout, Settled, Taken,
+    WhenFull, WorkLayout, WorkQueue,
+};
 pub use retry::RetryPolicy;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
 pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};

@@ -53,6 +53,23 @@ impl OwnNode {
         Self { client: self.client.clone(), session: self.session, remains, path, created: self.created }
     }
 
+    /// Takes charge of a node that is about to be made, of a name that others give, too: it is ours if its data is `token`,
+    /// which nobody else writes.
+    pub(crate) fn shared(client: &Client, session: SessionId, path: String, token: String) -> Self {
+        let remains = Some(Remains::Shared { path: path.clone(), token });
+        Self { client: client.clone(), session, remains, path, created: Zxid(0) }
+    }
+
+    /// Returns whether others give that name, too.
+    pub(crate) fn has_shared_name(&self) -> bool {
+        matches!(self.remains, Some(Remains::Shared { .. }))
+    }
+
+    /// Notes that it was made.
+    pub(crate) fn was_created(&mut self, created: Zxid) {
+        self.created = created;
+    }
+
     pub(crate) fn session(&self) -> SessionId {
         self.session
     }
@@ -86,7 +103,11 @@ impl OwnNode {
     ///
     /// The server's, such as [`NoAuth`](ErrorCode::NoAuth).
     pub(crate) async fn delete(mut self) -> Result<(), Error> {
-        let result = janitor::delete(&self.client, self.session, &self.path).await;
+        // It stays in charge until that is done, however far the caller lets it come.
+        let result = match &self.remains {
+            Some(remains) => janitor::remove(&self.client, self.session, remains).await,
+            None => Ok(()),
+        };
         self.remains = None;
         result
     }

@@ -3,14 +3,14 @@
 use zk_proto::{
     SessionId, Zxid,
     client::{Builder, Error, OnExpiry},
-    code::OpCode,
-    recipes::{Lock, ensure_path},
-    record::{Create2Response, GetChildren2Response, GetDataResponse, Stat},
+    code::{ErrorCode, OpCode},
+    recipes::{Lock, Queue, ensure_path},
+    record::{Create2Response, GetChildren2Response, GetDataResponse, Stat, SyncResponse},
     session::End,
     wire::Text,
 };
 
-use crate::support::{SESSION, Task, World, config, now};
+use crate::support::{Asked, SESSION, Task, World, config, now};
 
 fn created(path: &str, zxid: i64) -> Create2Response {
     let stat = Stat { czxid: Zxid(zxid), ephemeral_owner: SESSION, ..Stat::default() };
@@ -62,4 +62,36 @@ fn whoever_makes_nodes_for_a_client_that_is_over_is_told() {
 
     assert!(matches!(made.result(), Err(Error::Ended { end: End::Expired, .. })));
     assert!(matches!(now(ensure_path(&client, "/a/b", None)), Err(Error::Ended { end: End::Expired, .. })));
+}
+
+/// Returns the path of the receipt that a transaction is to make.
+fn receipt(asked: &Asked) -> String {
+    let body = String::from_utf8_lossy(&asked.body);
+    let start = body.find("/queue-receipts/").unwrap_or_else(|| panic!("no receipt in {asked:?}"));
+    body[start..].split('\0').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_put_that_is_tried_again_leaves_a_receipt_that_the_first_try_does_not_take_away() {
+    let (mut world, client) = World::connected();
+    let queue = Queue::new(&client, "/queue").unwrap().exact();
+    let mut put = Task::new(queue.put(b"once"));
+    assert!(put.is_pending());
+    world.turn();
+    let first = receipt(&world.asked[0]);
+
+    // It has not arrived, and that is found out.
+    world.cut();
+    world.connect(SESSION);
+    assert!(put.is_pending());
+    world.turn();
+    assert_eq!((world.ops(), world.paths()), (vec![OpCode::Sync, OpCode::Exists], vec![first.as_str(); 2]));
+    world.answer(&SyncResponse { path: Some(Text::from(first.as_str())) });
+    world.refuse(ErrorCode::NoNode);
+    assert!(put.is_pending());
+    world.turn();
+
+    assert_ne!(receipt(&world.asked[0]), first);
+    let is_other = |asked: &Asked| asked.op == OpCode::Delete && asked.path != first;
+    assert!(!world.asked.iter().any(is_other), "only the first one is cleared away: {:?}", world.asked);
 }

@@ -304,6 +304,7 @@ macro_rules! conformance_in_memory {
                 a_holder_is_told_how_many_numbers_are_left
                 a_lock_without_numbers_goes_by_the_order_of_creation
                 a_writer_without_a_number_goes_on_as_a_reader_before_those_who_wait
+                only_a_queue_with_names_of_our_own_goes_on
             }
             hooks {
                 a_lost_reply_is_found_out_by_the_next_one_and_costs_the_link

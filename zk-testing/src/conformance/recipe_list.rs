@@ -154,6 +154,24 @@ macro_rules! conformance_of_recipes {
                 whatever_lies_among_the_leases_counts
                 whichever_reply_is_lost_leases_are_had_once_and_given_back
             }
+            queues {
+                items_are_taken_in_the_order_in_which_they_were_put
+                entries_are_named_and_filled_as_other_clients_do_it
+                several_items_in_one_entry_of_curators_are_taken_together
+                whatever_data_an_item_has_it_is_taken
+                who_waits_takes_what_is_put_and_all_items_are_taken_once
+                who_gives_up_waiting_takes_nothing
+                who_waits_goes_on_when_the_queue_itself_is_deleted
+                who_waits_goes_on_after_an_outage_longer_than_the_session
+                a_full_queue_refuses_or_lets_wait
+                something_urgent_overtakes_and_equals_keep_their_order
+                nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait
+                an_item_whose_taker_is_gone_is_put_back_to_its_place
+                whichever_reply_is_lost_an_item_is_put_once_and_taken_once
+                whichever_reply_is_lost_what_is_not_known_is_said_to_be_unknown
+                a_put_is_found_again_by_its_name_or_put_again_on_demand
+                an_access_control_list_is_that_of_entries_and_of_what_is_above_them
+            }
             services {
                 an_instance_is_found_as_curator_writes_it_and_gone_when_unregistered
                 a_reconnect_in_the_same_session_does_not_show_to_who_follows_a_service
@@ -212,6 +230,20 @@ macro_rules! conformance_of_recipes {
                 a_dropped_value_keeps_no_session_and_no_watch
                 a_value_shows_no_more_when_its_client_is_over
                 whichever_reply_is_lost_a_value_is_set_once
+            }
+            work_queues {
+                work_is_delivered_to_one_and_gone_when_it_is_done
+                entries_and_claims_are_named_as_other_clients_do_it
+                several_workers_do_all_the_work_once
+                work_is_done_by_another_when_its_worker_dies
+                a_claim_that_somebody_deletes_is_lost
+                an_item_that_somebody_deletes_is_gone
+                an_ack_leaves_another_item_of_the_same_name_alone
+                an_item_that_is_given_back_keeps_its_place_or_goes_to_the_end
+                what_was_claimed_too_often_becomes_a_dead_letter
+                work_is_called_off_by_its_id_unless_somebody_does_it
+                what_a_worker_writes_is_refused_when_his_claim_is_lost
+                whichever_reply_is_lost_work_is_delivered_and_settled_once
             }
         }
     };

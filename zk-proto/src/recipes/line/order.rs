@@ -39,7 +39,7 @@ impl Number {
     }
 
     /// Returns how far it is behind another one.
-    fn behind(self, other: Self) -> i32 {
+    pub(crate) fn behind(self, other: Self) -> i32 {
         self.rank().wrapping_sub(other.rank())
     }
 

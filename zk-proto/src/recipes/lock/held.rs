@@ -124,8 +124,8 @@ impl Held {
 
     fn begin(own: OwnNode, tenure: Tenure, hope: Hope) -> Self {
         let standing = Cell::new(Standing { tenure, is_revoked: false, is_over: false });
-        let (told, session, path) = (standing.clone(), own.session(), own.path().to_string());
-        own.client().spawn(|client| watch_over(client, session, path, hope, told));
+        let (told, node) = (standing.clone(), Node::of(&own));
+        own.client().spawn(|client| watch_over(client, node, hope, told));
         Self { own: Some(own), number: None, standing }
     }
 
@@ -137,6 +137,11 @@ impl Held {
     /// Returns its place in line.
     pub(crate) fn number(&self) -> Option<Number> {
         self.number
+    }
+
+    /// Returns whether this is how its node stands.
+    pub(crate) fn is_shown_by(&self, stat: &Stat) -> bool {
+        Node::of(self.own()).is_shown_by(stat)
     }
 
     fn own(&self) -> &OwnNode {
@@ -259,6 +264,25 @@ pub async fn revoke(client: &crate::client::Client, path: &str) -> Result<(), Er
 
 type Look = Pin<Box<dyn Future<Output = Result<(Bytes, Stat, Watcher), Error>> + Send>>;
 
+/// Which node it is about.
+struct Node {
+    session: SessionId,
+    path: String,
+    /// When it was created, where another one of that path could be the session's, too.
+    created: Option<Zxid>,
+}
+
+impl Node {
+    fn of(own: &OwnNode) -> Self {
+        let created = own.has_shared_name().then(|| own.created());
+        Self { session: own.session(), path: own.path().to_string(), created }
+    }
+
+    fn is_shown_by(&self, stat: &Stat) -> bool {
+        stat.ephemeral_owner == self.session && self.created.is_none_or(|created| created == stat.czxid)
+    }
+}
+
 /// What is waited for besides the session's states.
 enum Waiting {
     /// The answer to whether the node is there, and a watch on it.
@@ -270,7 +294,7 @@ enum Waiting {
 }
 
 /// Tells the holder how it stands, until nobody wants to know or there is nothing more to tell.
-async fn watch_over(client: Background, session: SessionId, path: String, hope: Hope, standing: Cell<Standing>) {
+async fn watch_over(client: Background, node: Node, hope: Hope, standing: Cell<Standing>) {
     // The first of them is the present one: where that is connected, the first look begins with it.
     let mut states = client.states();
     let mut waiting = Waiting::Looking(Box::pin(pending()));
@@ -313,23 +337,23 @@ async fn watch_over(client: Background, session: SessionId, path: String, hope: 
                 waiting = Waiting::Looking(Box::pin(pending()));
             }
             News::Outside(Either::Second(Some(State::Connected { session: now, read_only: true, .. })))
-                if now == session =>
+                if now == node.session =>
             {
                 // That server is cut off from those who let the session expire, and does not hear of it.
                 let valid_until = client.valid_until().unwrap_or(client.last_seen());
                 tell(Tenure::InDoubt { valid_until });
                 waiting = Waiting::CutOff(client.sleep_until(valid_until));
             }
-            News::Outside(Either::Second(Some(State::Connected { session: now, .. }))) if now == session => {
+            News::Outside(Either::Second(Some(State::Connected { session: now, .. }))) if now == node.session => {
                 // The server may have let the node go while nobody listened.
-                waiting = Waiting::Looking(look(&client, session, &path));
+                waiting = Waiting::Looking(look(&client, &node));
             }
             News::Outside(Either::Second(
                 Some(State::Connecting | State::Connected { .. } | State::Ended(_)) | None,
             ))
             | News::SessionOver => return tell(Tenure::Lost(Loss::SessionOver)),
-            News::Touched => waiting = Waiting::Looking(look(&client, session, &path)),
-            News::Found(Ok((data, stat, watcher))) if stat.ephemeral_owner == session => {
+            News::Touched => waiting = Waiting::Looking(look(&client, &node)),
+            News::Found(Ok((data, stat, watcher))) if node.is_shown_by(&stat) => {
                 standing.update(|standing| {
                     let is_new = data == REVOKE && !standing.is_revoked;
                     standing.is_revoked |= is_new;
@@ -341,7 +365,7 @@ async fn watch_over(client: Background, session: SessionId, path: String, hope: 
             News::Found(Ok(_) | Err(Error::Server(ErrorCode::NoNode))) => return tell(Tenure::Lost(Loss::Removed)),
             News::Found(Err(Error::Ended { .. })) => return tell(Tenure::Lost(Loss::SessionOver)),
             News::Found(Err(error)) => match Trouble::of(&error) {
-                Trouble::InDoubt => waiting = Waiting::Looking(look(&client, session, &path)),
+                Trouble::InDoubt => waiting = Waiting::Looking(look(&client, &node)),
                 Trouble::SessionOver => return tell(Tenure::Lost(Loss::SessionOver)),
                 // It may be that one may not read one's own node. Then the states tell all there is to know: that the session
                 // lives, just now.
@@ -363,7 +387,7 @@ enum News {
     SessionOver,
 }
 
-fn look(client: &Background, session: SessionId, path: &str) -> Look {
-    let (client, path) = (client.clone(), path.to_string());
+fn look(client: &Background, node: &Node) -> Look {
+    let (client, session, path) = (client.clone(), node.session, node.path.clone());
     Box::pin(async move { client.get_data(&path).watch().pin(session).resend().await })
 }

@@ -1,13 +1,14 @@
-//! What stands in line where the counter of sequential nodes is at its end.
+//! What sequential nodes are for where the counter of sequential nodes is at its end.
 
 use zk_proto::{
     client::Client,
-    recipes::{Lock, LockLayout, RwLock, ensure_path},
+    code::ErrorCode,
+    recipes::{Lock, LockLayout, Put, Queue, QueueLayout, RwLock, ensure_path},
 };
 
 use crate::{
     TestServer,
-    conformance::{Ground, soon},
+    conformance::{Ground, code, soon},
 };
 
 /// Makes a path below which there are so many numbers left.
@@ -96,4 +97,23 @@ pub async fn a_writer_without_a_number_goes_on_as_a_reader_before_those_who_wait
 
     soon(first.release()).await.unwrap();
     soon(soon(writing).await.release()).await.unwrap();
+}
+
+pub async fn only_a_queue_with_names_of_our_own_goes_on(ground: Ground) {
+    let server = ground.test_server();
+    let client = ground.connect(&server.connect_string()).await;
+    nearly_at_the_end(&server, &client, "/ceiling", 0).await;
+    let queue = Queue::new(&client, "/ceiling").unwrap();
+    let simple = queue.clone().layout(QueueLayout::Simple);
+
+    assert_eq!(simple.put(b"first").await.unwrap(), Put::Done);
+    assert_eq!(code(simple.put(b"second").await), ErrorCode::NodeExists);
+    for _ in 0..2 {
+        assert_eq!(queue.put(b"ours").await.unwrap(), Put::Done);
+    }
+
+    assert_eq!(simple.take().await.unwrap().into_item().data(), "first");
+    for _ in 0..2 {
+        assert_eq!(queue.take().await.unwrap().into_item().data(), "ours");
+    }
 }

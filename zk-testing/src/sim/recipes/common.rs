@@ -6,8 +6,15 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use zk_proto::client::Client;
+use zk_proto::{
+    SessionId,
+    client::{Client, States},
+    code::ErrorCode,
+    recipes::ensure_path,
+    session::State,
+};
 
 use crate::sim::{Phase, Process, Truth, Violation};
 
@@ -146,3 +153,67 @@ pub(super) async fn for_some_polls<T>(future: impl Future<Output = T>, mut polls
     })
     .await
 }
+
+/// Drops a future when all are to leave.
+pub(super) async fn unless_leaving<T>(process: &Process, future: impl Future<Output = T>) -> Option<T> {
+    let mut output = None;
+    either_of(async { output = Some(future.await) }, process.reached(Phase::Leaving)).await;
+    output
+}
+
+/// Which sessions each process has had, in their order. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Sessions(Rc<RefCell<BTreeMap<u32, Vec<SessionId>>>>);
+
+impl Sessions {
+    /// Notes those of a process until there will be no other.
+    pub(super) async fn note(self, process: u32, mut states: States) {
+        while let Some(state) = states.next().await {
+            if let State::Connected { session, .. } = state {
+                let mut all = self.0.borrow_mut();
+                let sessions = all.entry(process).or_default();
+                if sessions.last() != Some(&session) {
+                    sessions.push(session);
+                }
+            }
+        }
+    }
+
+    /// Returns those of a process.
+    pub(super) fn of(&self, process: u32) -> Vec<SessionId> {
+        self.0.borrow().get(&process).cloned().unwrap_or_default()
+    }
+
+    /// Returns whose session it is.
+    pub(super) fn owner(&self, session: SessionId) -> Option<u32> {
+        self.0.borrow().iter().find(|(_, sessions)| sessions.contains(&session)).map(|(process, _)| *process)
+    }
+}
+
+/// Returns the text that an entry was put with, in Curator's frames or not: it is in angle brackets.
+pub(super) fn content(data: &[u8]) -> String {
+    let start = data.iter().position(|byte| *byte == b'<').unwrap_or(data.len());
+    let text = &data[start..];
+    let end = text.iter().position(|byte| *byte == b'>').map_or(text.len(), |end| end + 1);
+    String::from_utf8_lossy(&text[..end]).into_owned()
+}
+
+/// Puts something into a container when there is peace, so that the servers leave it alone and everybody may come to rest.
+pub(super) async fn keep(process: Process, client: Client, container: String) {
+    process.reached(Phase::Settling).await;
+    let stranger = format!("{container}/{STRANGER}");
+    while !is_over(&client) {
+        let is_made = ensure_path(&client, &container, None).await.is_ok();
+        let created = client.create(&stranger, b"").await;
+        if is_made && created.map_or_else(|error| error.code() == Some(ErrorCode::NodeExists), |_| true) {
+            break;
+        }
+        if client.sleep(Duration::from_millis(100)).await.is_err() {
+            break;
+        }
+    }
+    process.reached(Phase::Leaving).await;
+}
+
+/// A child that is not of the recipe, and nobody's business.
+pub(super) const STRANGER: &str = "stranger";

@@ -11,6 +11,7 @@ mod locks;
 mod multi_locks;
 mod node_cache;
 mod numbers;
+mod queues;
 mod reasons;
 mod replay;
 mod rw_locks;
@@ -19,6 +20,7 @@ mod services;
 mod time_leases;
 mod tree_cache;
 mod values;
+mod work_queues;
 
 pub use barriers::Barriers;
 pub use children_cache::ChildrenCaching;
@@ -29,12 +31,14 @@ pub use locks::Locks;
 pub use multi_locks::MultiLocks;
 pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
+pub use queues::Queues;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
 pub use services::Services;
 pub use time_leases::TimeLeases;
 pub use tree_cache::TreeCaching;
 pub use values::Values;
+pub use work_queues::WorkQueues;
 
 use super::Workload;
 
@@ -49,10 +53,12 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &MultiLocks,
     &NodeCaching,
     &Numbers,
+    &Queues,
     &RwLocks,
     &Semaphores,
     &Services,
     &TimeLeases,
     &TreeCaching,
     &Values,
+    &WorkQueues,
 ];
