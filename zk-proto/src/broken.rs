@@ -169,7 +169,6 @@ mod switch {
             &[
                 "queue: calls it gone when a deletion had no reply",
                 "queue: compares priorities as text without a sign",
-                "queue: looks in the next session for what was listed before",
                 "queue: puts again what it may have put",
                 "queue: takes a deletion without a reply for its own",
             ],

@@ -4,7 +4,7 @@ use super::{
     super::guid::Guid,
     item::Item,
     receipt::{self, Fate, Receipt},
-    store::{Store, go_on},
+    store::Store,
     take::Patience,
 };
 use crate::{SessionId, broken::broken, client::Error, code::ErrorCode};
@@ -37,7 +37,7 @@ impl Store {
     /// ([`Trouble::SessionOver`](super::super::session::Trouble::SessionOver)), and the server's.
     pub(super) async fn grab(
         &self,
-        mut session: SessionId,
+        session: SessionId,
         name: &str,
         patience: &mut Patience,
     ) -> Result<Option<Grab>, Error> {
@@ -45,16 +45,7 @@ impl Store {
             // In layouts of others, names come again when the queue's node is made anew. So what was read is deleted at once, or is
             // read again: never in a later session.
             let Some(read) = patience.wait_for(self.read(session, name)).await? else { return Ok(None) };
-            let item = match read {
-                Ok(Some(item)) => item,
-                Ok(None) => return Ok(Some(Grab::Gone)),
-                Err(error) if broken!("queue: looks in the next session for what was listed before") => {
-                    go_on(&self.client, error).await?;
-                    session = self.client.session().unwrap_or(session);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
+            let Some(item) = read? else { return Ok(Some(Grab::Gone)) };
             let deleted = match &self.receipts {
                 Some(receipts) => {
                     match patience.wait_for(self.delete_against_receipt(session, &item, receipts)).await {
