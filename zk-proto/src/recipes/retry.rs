@@ -127,13 +127,13 @@ impl<'a> Tries<'a> {
         Ok(Self { client, policy, begun: client.last_seen(), failures: 0 })
     }
 
-    fn elapsed(&self) -> Duration {
+    fn spent(&self) -> Duration {
         self.client.last_seen().saturating_since(self.begun)
     }
 
     /// Returns how long a request may take.
     pub(crate) fn limit(&self) -> Option<Duration> {
-        self.policy.deadline.map(|limit| limit.saturating_sub(self.elapsed()))
+        self.policy.deadline.map(|limit| limit.saturating_sub(self.spent()))
     }
 
     /// Notes a failure and pauses; false when there is to be no other attempt.
@@ -145,7 +145,7 @@ impl<'a> Tries<'a> {
         self.failures = self.failures.saturating_add(1);
         let mut random = [0; 8];
         self.client.fill_random(&mut random);
-        match self.policy.pause(self.failures, self.elapsed(), u64::from_be_bytes(random)) {
+        match self.policy.pause(self.failures, self.spent(), u64::from_be_bytes(random)) {
             Some(Duration::ZERO) => Ok(true),
             Some(pause) => self.client.sleep(pause).await.map(|()| true),
             None => Ok(false),

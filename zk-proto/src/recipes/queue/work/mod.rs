@@ -5,7 +5,7 @@ mod delivery;
 mod settle;
 
 use core::time::Duration;
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     super::{
@@ -330,7 +330,7 @@ impl WorkQueue {
         entries: &Children,
         claims: Option<&Children>,
     ) -> Result<Found, Error> {
-        let claimed: HashSet<&str> = claims.into_iter().flat_map(Children::iter).collect();
+        let claimed: BTreeSet<&str> = claims.into_iter().flat_map(Children::iter).collect();
         let free = self.store.form.in_order(entries.iter().filter(|name| !claimed.contains(name)));
         if free.is_empty() {
             return Ok(Found::Nothing);
