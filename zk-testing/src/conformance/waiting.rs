@@ -106,8 +106,8 @@ pub(super) fn eventually(is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
 
 /// Returns the names of a node's children as they are now, sorted; none where the node is a container that was empty for too long.
 pub(super) async fn names(client: &Client, path: &str) -> Vec<String> {
-    client.sync(path).await.unwrap();
-    match client.get_children(path).await {
+    client.sync(path).resend().await.unwrap();
+    match client.get_children(path).resend().await {
         Ok((names, _)) => {
             let mut names: Vec<_> = names.iter().map(str::to_string).collect();
             names.sort();

@@ -14,7 +14,7 @@ use zk_proto::{
     session::State,
 };
 
-use crate::conformance::{Ground, is_suspended, losing_replies, reach, soon};
+use crate::conformance::{Ground, is_suspended, losing_replies, names, reach, soon};
 
 fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
@@ -129,7 +129,7 @@ pub async fn nobody_enters_before_enough_have_come_nor_has_left_before_all_leave
     for leaving in leaving {
         soon(leaving).await;
     }
-    assert_eq!(client.get_children("/rooms/three").await.unwrap().0.len(), 0, "not even ready is left");
+    assert_eq!(names(&client, "/rooms/three").await.len(), 0, "not even ready is left");
 }
 
 pub async fn more_than_enough_may_come_and_the_room_is_used_again(ground: Ground) {
@@ -150,7 +150,7 @@ pub async fn more_than_enough_may_come_and_the_room_is_used_again(ground: Ground
         for leaving in leaving.collect::<Vec<_>>() {
             soon(leaving).await;
         }
-        assert_eq!(client.get_children("/rooms/again").await.unwrap().0.len(), 0);
+        assert_eq!(names(&client, "/rooms/again").await.len(), 0);
     }
 }
 
@@ -177,14 +177,14 @@ pub async fn who_leaves_waits_for_all_though_one_deletes_ready_before_it_has_lef
     for leaving in leaving {
         soon(leaving).await;
     }
-    assert_eq!(client.get_children("/rooms/mixed").await.unwrap().0.len(), 0);
+    assert_eq!(names(&client, "/rooms/mixed").await.len(), 0);
 }
 
 pub async fn who_gives_up_in_time_is_not_counted(ground: Ground) {
     let client = ground.client().await;
     let barrier = DoubleBarrier::new(&client, "/rooms/timeout", 2).unwrap();
     assert!(soon(barrier.enter_timeout(Duration::from_millis(20))).await.unwrap().is_none());
-    assert_eq!(client.get_children("/rooms/timeout").await.unwrap().0.len(), 0);
+    assert_eq!(names(&client, "/rooms/timeout").await.len(), 0);
 
     let waiting = {
         let client = ground.client().await;
@@ -250,13 +250,13 @@ pub async fn whichever_reply_is_lost_a_room_is_entered_and_left(ground: Ground) 
     losing_replies(&ground, async |client, path, _| {
         let path = format!("{path}/room");
         let inside = soon(DoubleBarrier::new(&client, &path, 1).unwrap().enter()).await.unwrap();
-        assert_eq!(client.get_children(&path).await.unwrap().0.len(), 2);
+        assert_eq!(names(&client, &path).await.len(), 2);
         soon(inside.leave()).await.unwrap();
-        assert_eq!(client.get_children(&path).await.unwrap().0.len(), 0);
+        assert_eq!(names(&client, &path).await.len(), 0);
 
         let late = soon(DoubleBarrier::new(&client, &path, 2).unwrap().enter_timeout(Duration::ZERO)).await;
         assert!(late.unwrap().is_none());
-        assert_eq!(client.get_children(&path).await.unwrap().0.len(), 0);
+        assert_eq!(names(&client, &path).await.len(), 0);
     })
     .await;
 }

@@ -11,7 +11,7 @@ use zk_proto::{
     record::Acl,
 };
 
-use crate::conformance::{Ground, losing_replies, soon};
+use crate::conformance::{Ground, losing_replies, names, soon};
 
 const LAYOUTS: [NumberLayout; 3] = [NumberLayout::CuratorLong, NumberLayout::CuratorInt, NumberLayout::Decimal];
 
@@ -130,7 +130,7 @@ pub async fn what_is_to_count_once_counts_once_and_is_known_to(ground: Ground) {
         assert_eq!(soon(number.get()).await.unwrap(), 2);
         soon(async {
             // The markers go in the background.
-            while !client.get_children(&format!("{path}-ops")).resend().await.unwrap().0.is_empty() {}
+            while !names(&client, &format!("{path}-ops")).await.is_empty() {}
         })
         .await;
     })

@@ -9,17 +9,13 @@ use zk_proto::{
     session::State,
 };
 
-use crate::conformance::{Ground, is_suspended, losing_replies, reach, soon};
+use crate::conformance::{Ground, is_suspended, losing_replies, names, reach, soon};
 
 const LAYOUTS: [WorkLayout; 4] =
     [WorkLayout::Native, WorkLayout::Kazoo, WorkLayout::Curator, WorkLayout::CuratorPriority];
 
 fn text(delivery: &Delivery) -> String {
     String::from_utf8(delivery.item().data().to_vec()).unwrap()
-}
-
-async fn names(client: &Client, path: &str) -> Vec<String> {
-    client.get_children(path).await.unwrap().0.to_sorted()
 }
 
 async fn filled(client: &Client, path: &str, items: &[&str]) -> WorkQueue {
