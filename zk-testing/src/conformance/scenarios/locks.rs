@@ -11,7 +11,7 @@ use zk_proto::{
     acl::Perms,
     client::Error,
     code::ErrorCode,
-    recipes::{Lock, LockLayout, Loss, MultiLock, RwLock, Semaphore, SemaphoreLayout, Tenure, ensure_path, revoke},
+    recipes::{Lock, LockLayout, Loss, MultiLock, RwLock, Semaphore, SemaphoreLayout, Tenure, revoke},
     record::Acl,
     session::State,
 };
@@ -212,16 +212,16 @@ pub async fn whichever_reply_is_lost_a_lock_is_had_once_and_given_back(ground: G
             }
             soon(held.release()).await.unwrap();
         }
-        soon(witness.sync("/")).await.unwrap();
-        let left = witness.get_children(&format!("{path}/lock")).await.unwrap().0;
-        assert_eq!(left.len(), 0, "{left:?}");
+        assert_eq!(names(&witness, &format!("{path}/lock")).await, [""; 0]);
     })
     .await;
 }
 
 pub async fn a_line_that_may_not_be_read_keeps_no_place_of_who_tried(ground: Ground) {
     let client = ground.client().await;
-    ensure_path(&client, "/locks/closed", None).await.unwrap();
+    // No container: an empty one would go.
+    client.create("/locks", b"").await.unwrap();
+    client.create("/locks/closed", b"").await.unwrap();
     let no_read = Acl::new(Perms::CREATE | Perms::DELETE | Perms::ADMIN, "world", "anyone");
     client.set_acl("/locks/closed", &[no_read]).await.unwrap();
 
@@ -229,7 +229,7 @@ pub async fn a_line_that_may_not_be_read_keeps_no_place_of_who_tried(ground: Gro
 
     assert_eq!(code(refused), ErrorCode::NoAuth);
     client.set_acl("/locks/closed", &Acl::open()).await.unwrap();
-    while !client.get_children("/locks/closed").await.unwrap().0.is_empty() {}
+    while !names(&client, "/locks/closed").await.is_empty() {}
 }
 
 pub async fn what_is_made_for_a_lock_has_the_access_control_list_that_was_given(ground: Ground) {
