@@ -21,13 +21,17 @@ use crate::{
     wire::{Decoder, reserve_frame, split_frame},
 };
 
+/// How many bytes of an unfinished frame are a sign of life. Fewer are none: a server that sends a byte now and then must not
+/// keep a link for ever that brings no reply.
+const SIGN_OF_LIFE_BYTES: usize = 16 << 10;
+
 impl<T, W: Clone> Session<T, W> {
     /// Takes whole frames off the front of `input`, as long as there is room for what they tell.
     pub(super) fn take_frames(&mut self, input: &mut BytesMut) {
         if let Phase::Ready(ready) = &mut self.phase {
             // While there was no room, nobody listened.
-            if input.len() > ready.left_over || ready.choked {
-                ready.heard = self.now;
+            if input.len() >= ready.credited + SIGN_OF_LIFE_BYTES || ready.choked {
+                (ready.heard, ready.credited) = (self.now, input.len());
             }
         }
         let Some((link, _)) = self.phase.link() else { return };
@@ -42,14 +46,18 @@ impl<T, W: Clone> Session<T, W> {
                 None => reserve_frame(input, limit).map(|()| None),
             });
             match taken {
-                Ok(Some(frame)) => self.take_frame(frame),
+                Ok(Some(frame)) => {
+                    if let Phase::Ready(ready) = &mut self.phase {
+                        (ready.heard, ready.credited) = (self.now, input.len());
+                    }
+                    self.take_frame(frame);
+                }
                 Ok(None) => break,
                 Err(error) => self.drop_link(Violation::from(error).into()),
             }
         }
         let choked = !self.has_room();
         if let Phase::Ready(ready) = &mut self.phase {
-            ready.left_over = input.len();
             ready.choked = choked;
         }
         self.leave_if_idle();

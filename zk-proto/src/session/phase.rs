@@ -60,7 +60,7 @@ pub(super) struct Ready<T> {
     pub(super) server: Server,
     /// Since when.
     pub(super) since: Instant,
-    /// When bytes last came.
+    /// When a frame last came, or a good part of one.
     pub(super) heard: Instant,
     /// When something that touches the session was last handed out.
     pub(super) sent: Instant,
@@ -79,8 +79,8 @@ pub(super) struct Ready<T> {
     pub(super) leaving: bool,
     /// Whether input was left alone because the event queue was full: then silence is our own doing.
     pub(super) choked: bool,
-    /// How many bytes of input were left over.
-    pub(super) left_over: usize,
+    /// How many bytes of the unfinished frame have counted as a sign of life.
+    pub(super) credited: usize,
     /// Whether the server has answered anything since the greeting.
     pub(super) proved: bool,
     /// On a read-only server: the search for a writable one.
@@ -103,7 +103,7 @@ impl<T> Ready<T> {
             replay_zxid: last_zxid,
             leaving: false,
             choked: false,
-            left_over: 0,
+            credited: 0,
             proved: false,
             search: welcome.read_only.then(|| Search::new(now)),
         }

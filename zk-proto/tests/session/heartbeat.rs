@@ -139,19 +139,36 @@ fn a_silent_server_is_noticed_in_every_phase_before_the_session_is_up() {
 }
 
 #[test]
-fn bytes_of_an_unfinished_frame_are_signs_of_life_and_their_end_is_noticed() {
+fn a_good_part_of_a_frame_is_a_sign_of_life_and_its_end_is_noticed() {
     let mut pair = Pair::connected();
     pair.submit(&GetData::new("/a"), 'a');
     let asked = pair.ask();
-    let large = reply(asked.xid, 7, ErrorCode::Ok, &data(&[0; 3000]));
+    let large = reply(asked.xid, 7, ErrorCode::Ok, &data(&[0; 60_000]));
 
-    for piece in large.chunks(1000).take(3) {
+    for piece in large.chunks(16 << 10).take(3) {
         pair.pass(15 * SECOND);
         pair.send(piece);
         pair.assert_quiet();
     }
 
     pair.pass(20 * SECOND);
+    assert_eq!(pair.told()[..2], ["a: Lost", "Suspended(Silence)"]);
+}
+
+#[test]
+fn a_frame_that_comes_a_byte_at_a_time_is_not_waited_for() {
+    let mut pair = Pair::connected();
+    pair.submit(&GetData::new("/a"), 'a');
+    let asked = pair.ask();
+    let reply = reply(asked.xid, 7, ErrorCode::Ok, &data(&[0; 60]));
+
+    for byte in reply.chunks(1).take(19) {
+        pair.pass(SECOND);
+        pair.send(byte);
+        pair.assert_quiet();
+    }
+    pair.pass(SECOND);
+
     assert_eq!(pair.told()[..2], ["a: Lost", "Suspended(Silence)"]);
 }
 
