@@ -236,6 +236,16 @@ macro_rules! conformance_on_any_server {
                 a_client_stays_where_the_list_lets_it
                 a_list_without_a_server_that_answers_can_be_replaced
             }
+            liars {
+                what_is_no_greeting_costs_the_link
+                a_greeting_that_does_not_end_is_not_waited_for
+                what_is_no_answer_to_credentials_costs_the_link
+                what_is_no_step_of_sasl_costs_the_link
+                what_is_no_reply_costs_the_link_and_not_the_session
+                a_reply_that_does_not_end_is_not_waited_for
+                an_event_that_cannot_be_read_costs_the_link_and_not_the_session
+                a_flood_of_events_for_nobody_changes_nothing
+            }
             silence {
                 a_server_that_says_nothing_is_left_for_the_next
                 a_server_that_takes_no_packet_is_left_for_the_next

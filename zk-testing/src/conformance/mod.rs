@@ -50,6 +50,7 @@ mod bent;
 mod clock;
 mod ground;
 mod hostile;
+mod liar;
 mod line;
 mod list;
 mod lost_replies;

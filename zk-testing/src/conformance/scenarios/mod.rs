@@ -17,6 +17,7 @@ pub mod groups;
 pub mod handover;
 pub mod hooks;
 pub mod kept_nodes;
+pub mod liars;
 pub mod lifecycle;
 pub mod load;
 pub mod locks;
