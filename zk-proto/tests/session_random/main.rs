@@ -3,13 +3,7 @@
 //! Each seed is a world of its own and runs twice: what a session says must be the same to the bit. A failure names its seed,
 //! and the environment variable `SEED` makes it the only one. It takes a range, such as `0..100000`, as well.
 
-mod caller;
-mod dice;
-mod ensemble;
-mod ledger;
-#[path = "../session/support/mod.rs"]
-mod support;
-mod world;
+mod worlds;
 
 use std::{
     env,
@@ -17,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
-use world::{Manners, World};
+use worlds::{Dice, Manners, World};
 
 #[test]
 fn a_session_keeps_its_promises_among_honest_servers() {
@@ -39,7 +33,7 @@ fn seeds(count: u64) -> Range<u64> {
 }
 
 fn run(seed: u64, manners: Manners) {
-    let once = || catch_unwind(AssertUnwindSafe(|| World::new(seed, manners).run()));
+    let once = || catch_unwind(AssertUnwindSafe(|| World::new(Dice::new(seed), manners).run()));
     let transcripts = [once(), once()].map(|outcome| {
         outcome.unwrap_or_else(|panic| {
             eprintln!("seed {seed}, {manners:?}");

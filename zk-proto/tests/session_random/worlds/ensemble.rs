@@ -15,7 +15,7 @@ use zk_proto::{
     wire::{Decoder, Text},
 };
 
-use crate::support::{Asked, Greeting, event, paths_of, record, reply};
+use super::support::{Asked, Greeting, event, paths_of, record, reply};
 
 const ONCE: u8 = 1;
 const PERSISTENT: u8 = 2;

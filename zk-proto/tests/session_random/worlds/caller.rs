@@ -9,7 +9,7 @@ use zk_proto::{
     session::SubmitOptions,
 };
 
-use crate::{
+use super::{
     ledger::{Open, Read},
     world::{PATHS, World},
 };

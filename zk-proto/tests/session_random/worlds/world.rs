@@ -8,7 +8,7 @@ use zk_proto::{
     wire::split_frame,
 };
 
-use crate::{
+use super::{
     dice::Dice,
     ensemble::{Connection, Ensemble},
     ledger::{Ledger, Open},
@@ -49,8 +49,7 @@ struct Link {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, manners: Manners) -> Self {
-        let mut dice = Dice::new(seed);
+    pub(crate) fn new(mut dice: Dice, manners: Manners) -> Self {
         let config = config(&mut dice);
         let (session, ensemble) = (Session::new(config, dice.seed()), Ensemble::new(dice.once_in(2)));
         let ledger = Ledger::new(manners == Manners::Honest);
@@ -60,7 +59,12 @@ impl World {
 
     /// Lets the world run, heals it, ends it, and returns all that the session has said.
     pub(crate) fn run(mut self) -> String {
+        // Who tells the dice how to fall, tells when that is enough, too.
+        let is_told = self.dice.left() > 0;
         for _ in 0..STEPS {
+            if is_told && self.dice.left() == 0 {
+                break;
+            }
             self.step();
             self.look();
         }
