@@ -3,6 +3,7 @@
 //! Each seed is a world of its own and runs twice: what a session says must be the same to the bit. A failure names its seed,
 //! and the environment variable `SEED` makes it the only one. It takes a range, such as `0..100000`, as well.
 
+#[allow(dead_code, unused_imports, reason = "the fuzz targets use the other parts")]
 mod worlds;
 
 use std::{
