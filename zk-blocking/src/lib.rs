@@ -55,7 +55,7 @@ pub use zk_proto::{
         Runtime, Sleep, States, WatchEnd, Watcher,
     },
     code::{self, AddWatchMode, CreateMode, ErrorCode},
-    path, recipes, record,
+    metrics, path, recipes, record,
     record::{Acl, Stat},
     request, sasl,
     session::{self, End, Sent, State, WatchedEvent, WatchedEventKind},

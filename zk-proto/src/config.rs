@@ -50,6 +50,9 @@ pub struct Config {
     /// against that too sets a margin of `syncLimit` ticks and a half, and a session timeout well above it; or rests on
     /// what the leader has decided: on a transaction with a check, or on fencing.
     pub validity_margin: Option<Duration>,
+    /// From when on an answer counts as [slow](crate::metrics::Metrics::slow), from hand-out to answer; with the feature `tracing`, it
+    /// is reported too. Default 1 s; `None` for never.
+    pub slow_request: Option<Duration>,
     /// What is bounded by how much.
     pub limits: Limits,
 }
@@ -73,6 +76,7 @@ impl Config {
             close_timeout: Duration::from_secs(2),
             give_up_after: None,
             validity_margin: None,
+            slow_request: Some(Duration::from_secs(1)),
             limits: Limits::default(),
         }
     }

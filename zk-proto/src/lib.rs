@@ -23,6 +23,7 @@
 #![cfg_attr(feature = "recipes", doc = "| [`recipes`] | locks, and what else processes coordinate by |")]
 #![cfg_attr(feature = "tls", doc = "| [`tls`] | TLS as a layer around any machine |")]
 //! | [`Config`], [`ConnectString`] | what can be chosen |
+//! | [`metrics`] | how a session has fared, in numbers |
 //! | [`code`], [`acl`], [`path`], [`sasl`] | the protocol's numbers, permissions, paths, and SASL's place |
 //!
 //! # Features
@@ -35,6 +36,7 @@
 //! | `tls` | TLS by rustls; `tls-ring` adds cryptography, `tls-platform` trusts whom the platform trusts |
 //! | `digest-md5` | SASL by user and password, `sasl::DigestMd5` |
 //! | `digest-id` | ids of the scheme `digest` for ACLs, `acl::digest_id` |
+//! | `tracing` | tells `tracing` of sessions, links and slow answers, see [`metrics`] |
 //! | `arbitrary` | `arbitrary::Arbitrary` for every record, for fuzz targets of your own |
 //!
 //! Without features the crate depends on `bytes` and `thiserror` alone.
@@ -127,6 +129,7 @@ mod config;
 mod hosts;
 mod ids;
 mod machine;
+pub mod metrics;
 pub mod path;
 #[cfg(feature = "recipes")]
 pub mod recipes;

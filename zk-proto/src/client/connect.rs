@@ -157,6 +157,12 @@ impl<R> Builder<R> {
         self
     }
 
+    /// Sets from when on an answer counts as [slow](crate::metrics::Metrics::slow). Default 1 s. See [`Config::slow_request`].
+    pub fn slow_request(mut self, limit: Duration) -> Self {
+        self.plan.config.slow_request = Some(limit);
+        self
+    }
+
     /// Sets how long to wait between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.plan.config.backoff = backoff;

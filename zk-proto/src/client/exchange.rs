@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Instant, LinkId, Machine, Server,
     broken::broken,
+    metrics::Metrics,
     sasl::Step,
     session::{self, Cause, Event, State},
     wire::Secret,
@@ -92,6 +93,11 @@ impl Exchange {
         }
     }
 
+    /// Returns the session's counters, and where it stands.
+    pub(super) fn metrics(&self) -> Metrics {
+        Metrics { waiting: self.places.len(), ..self.session.metrics() }
+    }
+
     /// Gives up a watch that nobody hears any more.
     pub(super) fn unwatch(&mut self, watcher: Key, outbox: &mut Outbox) {
         if let Some(watch) = self.watchers.remove(watcher, outbox) {
@@ -107,6 +113,7 @@ impl Exchange {
             self.places.call_first(outbox);
             self.drain();
         }
+        outbox.journal.slow(&mut self.session);
     }
 
     /// Distributes what is there to be told, and returns whether anything was.
@@ -118,7 +125,7 @@ impl Exchange {
                 Event::Reply { tag, result } => self.answer(tag, result, outbox),
                 Event::Watch { watch: WatchTag(watcher), event } => self.watchers.tell(watcher, event, outbox),
                 Event::State(state) => self.enter(state, outbox),
-                Event::LinkFailed { server, cause } => self.note_failure(server, &cause),
+                Event::LinkFailed { server, cause } => self.note_failure(server, &cause, outbox),
                 Event::Challenge { link, server, token } => self.defer(Challenge { link, server, token }, outbox),
             }
         }
@@ -157,6 +164,7 @@ impl Exchange {
             }
             State::Connecting | State::Suspended { .. } | State::PresumedLost => None,
         };
+        outbox.journal.state(&self.session, &state);
         self.states.push(state, outbox);
         if let Some(end) = ended {
             if !broken!("does not end watchers with their session") {
@@ -168,11 +176,12 @@ impl Exchange {
         }
     }
 
-    fn note_failure(&mut self, server: Server, cause: &Cause) {
+    fn note_failure(&mut self, server: Server, cause: &Cause, outbox: &mut Outbox) {
         let text = match (cause, self.complaint.take()) {
             (Cause::Hangup, Some(complaint)) => complaint,
             (cause, _) => cause.to_string(),
         };
+        outbox.journal.link_failed(&self.session, &server, &text);
         self.failures.retain(|(known, _)| !known.same_place(&server));
         // The list of servers may change for ever; the failures of old ones are of no interest.
         if self.failures.len() >= self.session.config().servers.len() {

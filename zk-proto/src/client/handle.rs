@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Credentials, Instant, LinkId, Root, Server, Servers, SessionId, Zxid,
+    metrics::Metrics,
     sasl::Step,
     session::{AuthFailure, End, Sent, State},
 };
@@ -117,6 +118,13 @@ impl Client {
     /// Returns the last transaction that this session has seen.
     pub fn last_zxid(&self) -> Zxid {
         self.look(|exchange| exchange.session.last_zxid())
+    }
+
+    /// Returns how the session has fared, in numbers, and where it stands: counters of all requests, links and sessions of this client
+    /// and those that share its session. Copying them takes some hundred bytes for each operation that was ever used, under the lock that
+    /// requests take.
+    pub fn metrics(&self) -> Metrics {
+        self.look(Exchange::metrics)
     }
 
     /// Replaces the list of servers. Moves to another server where that balances the load, or where the present one is not in the

@@ -35,6 +35,11 @@
 //! * Memory is bounded by the [`Limits`](crate::Limits): a full session makes callers wait their turn, a slow watcher is told to
 //!   read again, a slow reader of states misses old ones.
 //! * Any waker may call back into the client: none is called under the lock.
+//!
+//! [`Client::metrics`] tells how a client has fared, in numbers. With the feature `tracing`, events under the target `zk` tell what
+//! happens once in a while: connected and closed (info), a new session begun after expiry (debug), a link that failed or was lost, a session
+//! that may have or has expired, a slow answer (warn). They name session, server, operation and cause, and never a path, data or a
+//! secret; nothing is told for each request. A subscriber may call back into the client too.
 
 mod background;
 mod call;
@@ -49,6 +54,7 @@ mod exchange;
 mod handle;
 mod inspect;
 mod io;
+mod journal;
 mod multi;
 mod operations;
 mod pending;

@@ -38,6 +38,11 @@ impl Places {
         self.queue.is_empty()
     }
 
+    /// Returns how many wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Queues up.
     pub(super) fn join(&mut self) -> Ticket {
         let ticket = Ticket(self.next);

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::exchange::Exchange;
+use super::{exchange::Exchange, journal::Journal};
 
 /// The meeting place of the callers and the driver of one session (and of its successors).
 #[derive(Debug)]
@@ -98,6 +98,8 @@ impl Shared {
 pub(super) struct Outbox {
     wake: Few,
     spent: Few,
+    /// What is to be traced.
+    pub(super) journal: Journal,
 }
 
 impl Outbox {
@@ -111,10 +113,11 @@ impl Outbox {
         self.spent.extend(waker);
     }
 
-    /// Wakes everybody. Not to be called under the lock.
+    /// Wakes everybody, and tells whoever traces. Not to be called under the lock.
     pub(super) fn deliver(&mut self) {
         self.spent.take_each(drop);
         self.wake.take_each(Waker::wake);
+        self.journal.tell();
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     probe::{Answer, Probe, Question},
     timing,
 };
-use crate::{Instant, broken::broken};
+use crate::{Instant, broken::broken, code::OpCode};
 
 impl<T, W: Clone> Session<T, W> {
     /// Takes note of the time. It never goes back.
@@ -121,24 +121,26 @@ impl<T, W: Clone> Session<T, W> {
 
     fn time_out(&mut self, request: RequestId) {
         if let Some(removed) = self.take_back(request) {
-            return self.report_time_out(removed.tag, if removed.sent { Sent::Perhaps } else { Sent::No });
+            return self.report_time_out(removed.op, removed.tag, if removed.sent { Sent::Perhaps } else { Sent::No });
         }
         let Phase::Ready(ready) = &mut self.phase else { return };
         let Ok(index) = ready.in_flight.binary_search_by_key(&request, |entry| entry.id) else { return };
         // The reply may still come, and with it a watch.
         if let Some(entry) = ready.in_flight.get_mut(index) {
             entry.timed = false;
-            let (watch, tag) = (entry.watch(), entry.orphan());
+            let (op, watch, tag) = (entry.op, entry.watch(), entry.orphan());
             if let Some(watch) = watch {
                 self.watches.give_up(watch);
             }
-            self.report_time_out(tag, Sent::Perhaps);
+            self.report_time_out(op, tag, Sent::Perhaps);
         }
     }
 
-    fn report_time_out(&mut self, tag: Option<T>, sent: Sent) {
+    fn report_time_out(&mut self, op: OpCode, tag: Option<T>, sent: Sent) {
         if let Some(tag) = tag {
-            self.events.push_back(Event::Reply { tag, result: Err(RequestError::TimedOut { sent }) });
+            let error = RequestError::TimedOut { sent };
+            self.meter.failed(op, error);
+            self.events.push_back(Event::Reply { tag, result: Err(error) });
         }
     }
 

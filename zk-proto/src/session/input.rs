@@ -64,6 +64,8 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     fn take_frame(&mut self, frame: Bytes) {
+        // With its length field.
+        self.meter.bytes_received += frame.len() as u64 + 4;
         let outcome = match &mut self.phase {
             Phase::Greeting { sent: Some(sent), .. } => {
                 let sent = *sent;
@@ -93,6 +95,7 @@ impl<T, W: Clone> Session<T, W> {
             xid::NOTIFICATION => return self.take_notification(&header, input),
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
+                self.meter.heartbeats.record(self.now.saturating_since(sent));
                 self.prove(sent, header.err);
                 self.check_demand(header.err);
             }
@@ -140,6 +143,11 @@ impl<T, W: Clone> Session<T, W> {
         self.outbox.release(&entry);
         self.note_finished(entry.timed);
         self.settle_watch(&entry, header.err, known);
+        if let (Some(sent), Owner::Caller { .. } | Owner::Orphan { .. }) = (entry.sent, &entry.owner) {
+            let is_waited_for = matches!(entry.owner, Owner::Caller { .. });
+            let is_ok = is_waited_for.then_some(header.err == ErrorCode::Ok);
+            self.meter.answered(entry.op, is_ok, self.now.saturating_since(sent), self.config.slow_request);
+        }
         match entry.owner {
             Owner::Session(internal) => return self.settle_internal(internal, header.err),
             Owner::Orphan { .. } => {}
@@ -226,8 +234,11 @@ impl<T, W: Clone> Session<T, W> {
         if broken!("counts events as proof of life") {
             self.prove(self.now, header.err);
         }
-        let events = &mut self.events;
-        let tell = |watch, event| events.push_back(Event::Watch { watch, event });
+        let (events, told) = (&mut self.events, &mut self.meter.watch_events);
+        let tell = |watch, event| {
+            *told += 1;
+            events.push_back(Event::Watch { watch, event });
+        };
         for removal in self.watches.fire(kind, &path, zxid, tell) {
             self.remove_from_server(removal);
         }

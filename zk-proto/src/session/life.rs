@@ -55,6 +55,8 @@ impl<T, W: Clone> Session<T, W> {
 
     pub(super) fn dial(&mut self) {
         self.dials = self.dials.saturating_add(1);
+        self.meter.dials += 1;
+        self.meter.cut_off(self.now);
         // A session that was taken up counts as cut off until it is connected.
         if self.identity.is_some() && self.suspended_at.is_none() {
             self.suspended_at = Some(self.now);
@@ -88,9 +90,14 @@ impl<T, W: Clone> Session<T, W> {
         let until = if is_left { None } else { Some(self.now + pause) };
         let old = self.enter(Phase::Offline { until });
         if let Phase::Ready(ready) = old {
+            self.meter.links_lost += 1;
+            self.meter.cut_off(self.now);
             self.link_lost(*ready, cause);
-        } else if self.events.len() < self.config.limits.events {
-            self.events.push_back(Event::LinkFailed { server: server.clone(), cause });
+        } else {
+            self.meter.links_failed += 1;
+            if self.events.len() < self.config.limits.events {
+                self.events.push_back(Event::LinkFailed { server: server.clone(), cause });
+            }
         }
         if self.closing.is_some() {
             return self.end(End::Closed);
@@ -135,6 +142,7 @@ impl<T, W: Clone> Session<T, W> {
         }
         self.note_finished(entry.timed);
         if let Owner::Caller { tag, .. } = entry.owner {
+            self.meter.failed(entry.op, error);
             self.events.push_back(Event::Reply { tag, result: Err(error) });
         }
     }
@@ -156,6 +164,8 @@ impl<T, W: Clone> Session<T, W> {
                 self.events.push_back(Event::Reply { tag, result: Err(over(sent)) });
             }
         }
+        self.meter.not_cut_off(self.now);
+        self.meter.expired += u64::from(matches!(end, End::Expired | End::Rejected));
         self.watches.clear();
         self.deadlines.clear();
         (self.probe, self.resync, self.rejections, self.suspended_at, self.closing) = (None, None, None, None, None);
@@ -208,6 +218,8 @@ impl<T, W: Clone> Session<T, W> {
         let ready = Ready::new(attempt, welcome, self.last_zxid, self.now);
         self.enter(Phase::Ready(Box::new(ready)));
         self.suspended_at = None;
+        self.meter.not_cut_off(self.now);
+        *if welcome.resumed { &mut self.meter.resumed } else { &mut self.meter.sessions } += 1;
         self.set_state(state);
         // Persistent watches get no catch-up from any server.
         let is_told = !broken!("does not tell to resync after a reconnect");
@@ -222,6 +234,7 @@ impl<T, W: Clone> Session<T, W> {
         let found = self.watches.next_persistent(self.resync?);
         self.resync = found.as_ref().map(|(_, _, next)| *next);
         let (watch, path, _) = found?;
+        self.meter.watch_events += 1;
         Some(Event::Watch { watch, event: WatchedEvent { kind: WatchedEventKind::Resync, path, zxid: None } })
     }
 

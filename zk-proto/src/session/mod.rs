@@ -38,6 +38,7 @@ mod event;
 mod greeting;
 mod input;
 mod life;
+mod meter;
 mod outbox;
 mod output;
 mod phase;
@@ -50,11 +51,11 @@ mod watches;
 use alloc::{collections::VecDeque, vec::Vec};
 use core::fmt;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     AuthInfo, Config, Credentials, Instant, LinkId, Machine, Server, Servers, SessionId, Transmit, Wants, Zxid,
-    code::OpCode, hosts::Rotation, rng::Rng,
+    code::OpCode, hosts::Rotation, metrics::Metrics, rng::Rng,
 };
 use deadlines::Deadlines;
 pub use event::{
@@ -63,6 +64,9 @@ pub use event::{
 };
 use greeting::Identity;
 use life::Rejections;
+use meter::Meter;
+#[cfg(feature = "tracing")]
+pub(crate) use meter::Slow;
 use outbox::{Internal, Outbox};
 use phase::Phase;
 #[doc(hidden)]
@@ -141,6 +145,7 @@ pub struct Session<T, W = T> {
     cannot_remove_watches: bool,
     /// The steps that the link has taken: bits, in the order of [`TRANSITIONS`].
     steps: u32,
+    meter: Meter,
 }
 
 impl<T, W: Clone> Session<T, W> {
@@ -193,6 +198,7 @@ impl<T, W: Clone> Session<T, W> {
             auth_failure: None,
             cannot_remove_watches: false,
             steps: 0,
+            meter: Meter::default(),
         }
     }
 
@@ -348,6 +354,48 @@ impl<T, W: Clone> Session<T, W> {
         self.watches.len()
     }
 
+    /// Returns the session's counters, and where it stands.
+    pub fn metrics(&self) -> Metrics {
+        let meter = &self.meter;
+        Metrics {
+            at: self.now,
+            state: self.state.clone(),
+            session: self.id(),
+            server: self.server().cloned(),
+            last_zxid: self.last_zxid,
+            operations: meter.operations(),
+            slow: meter.slow,
+            heartbeats: meter.heartbeats.clone(),
+            bytes_sent: meter.bytes_sent,
+            bytes_received: meter.bytes_received,
+            queued: self.outbox.len(),
+            queued_bytes: self.outbox.bytes(),
+            in_flight: self.in_flight_len(),
+            waiting: 0,
+            watches: self.watches.len(),
+            watch_events: meter.watch_events,
+            dials: meter.dials,
+            links_failed: meter.links_failed,
+            links_lost: meter.links_lost,
+            sessions: meter.sessions,
+            resumed: meter.resumed,
+            expired: meter.expired,
+            disconnected: meter.disconnected_by(self.now),
+        }
+    }
+
+    /// Returns the latest time that the session was told.
+    #[cfg(all(feature = "tracing", feature = "client"))]
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Takes out what answers took long since the last call: the first few of them.
+    #[cfg(all(feature = "tracing", feature = "client"))]
+    pub(crate) fn take_slow_answers(&mut self) -> Vec<Slow> {
+        core::mem::take(&mut self.meter.slow_answers)
+    }
+
     /// Fills bytes from the random stream of the session's seed: evenly spread, but not secret.
     pub fn fill_random(&mut self, bytes: &mut [u8]) {
         self.rng.fill(bytes);
@@ -446,7 +494,11 @@ impl<T, W: Clone> Machine for Session<T, W> {
 
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit> {
         self.see(now);
-        self.transmit(link)
+        let transmit = self.transmit(link);
+        if let Some(transmit) = &transmit {
+            self.meter.bytes_sent += transmit.remaining() as u64;
+        }
+        transmit
     }
 }
 

@@ -125,6 +125,7 @@ pub(super) struct Outbox<T> {
 
 /// What was taken out of the outbox.
 pub(super) struct Removed<T> {
+    pub(super) op: OpCode,
     /// None for the session's own requests.
     pub(super) tag: Option<T>,
     pub(super) watch: Option<WatchId>,
@@ -256,7 +257,7 @@ impl<T> Outbox<T> {
     /// Takes an entry out.
     pub(super) fn remove(&mut self, id: RequestId) -> Option<Removed<T>> {
         let entry = self.get_mut(id)?;
-        let (watch, timed, sent, bytes) = (entry.watch(), entry.timed, entry.sent.is_some(), entry.bytes);
+        let (op, watch, timed, sent, bytes) = (entry.op, entry.watch(), entry.timed, entry.sent.is_some(), entry.bytes);
         let owner = core::mem::replace(&mut entry.owner, Owner::Orphan { watch: None });
         self.bytes -= bytes;
         (self.dead, self.dead_bytes) = (self.dead + 1, self.dead_bytes + bytes);
@@ -269,7 +270,7 @@ impl<T> Outbox<T> {
             Owner::Caller { tag, .. } => Some(tag),
             Owner::Orphan { .. } | Owner::Session(_) => None,
         };
-        Some(Removed { tag, watch, timed, sent })
+        Some(Removed { op, tag, watch, timed, sent })
     }
 
     /// Takes out every entry for which `leaves` says so, oldest first.

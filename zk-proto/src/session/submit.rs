@@ -123,7 +123,7 @@ impl<T, W: Clone> Session<T, W> {
         }
         let removed = self.take_back(request)?;
         self.note_finished(removed.timed);
-        removed.tag
+        removed.tag.inspect(|_| self.meter.withdrawn(removed.op))
     }
 
     /// Gives up a watch, whether it is set or still on its way, and takes it off the server when nobody else hears it.
@@ -159,8 +159,8 @@ impl<T, W: Clone> Session<T, W> {
             self.remove_from_server(removal);
             return Some(removed);
         };
-        let (timed, sent) = (core::mem::take(&mut entry.timed), entry.sent.is_some());
-        let removed = Removed { tag: entry.orphan(), watch: None, timed, sent };
+        let (op, timed, sent) = (entry.op, core::mem::take(&mut entry.timed), entry.sent.is_some());
+        let removed = Removed { op, tag: entry.orphan(), watch: None, timed, sent };
         self.watches.give_up(watch);
         Some(removed)
     }

@@ -9,4 +9,6 @@ mod requests;
 mod sessions;
 mod support;
 mod threads;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod watchers;

@@ -8,6 +8,7 @@ mod heartbeat;
 mod hostile;
 mod hosts;
 mod links;
+mod metrics;
 #[cfg(zk_broken)]
 mod mistakes;
 mod mixed_watches;

@@ -276,6 +276,14 @@ macro_rules! conformance_on_any_server {
                 a_client_may_be_told_to_give_up_by_itself
                 a_request_in_flight_at_the_end_is_in_doubt
             }
+            metrics {
+                requests_are_counted_by_operation_and_outcome
+                clients_of_one_session_are_counted_together
+                watches_and_what_they_tell_are_counted
+                links_that_break_are_counted_and_so_is_the_time_without_one
+                requests_that_are_lost_or_late_are_told_apart
+                a_session_that_follows_another_goes_on_counting
+            }
             outage {
                 a_restarted_server_has_everything_back
                 an_outage_longer_than_the_timeout_is_survived_if_the_server_was_down
