@@ -45,6 +45,7 @@
 //!     zk_async_std::builder(servers)?.with_runtime(OnSmol).connect().await
 //! }
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod io;
 
@@ -134,6 +135,11 @@ impl Runtime for AsyncStd {
         async_std::task::spawn(drive(driver));
     }
 }
+
+/// The page of the crate, whose code must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@
 //! A program that has a mio loop of its own needs no thread: see [`Link`].
 //!
 //! Unix only, for now: the lease rests on `recv` and `sendmsg` that can be told with each call not to wait.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
 compile_error!("zk-blocking is for Unix; elsewhere, use zk-tokio or zk-async-std");
@@ -129,3 +130,8 @@ impl Runtime for Blocking {
         engine::Engine::start(driver).expect("the system has a thread and a poll for a client");
     }
 }
+
+/// The page of the crate, whose code must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

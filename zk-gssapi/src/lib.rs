@@ -60,6 +60,7 @@
 //!
 //! The headers of MIT Kerberos or Heimdal, `pkg-config` and `libclang`: on Debian, `libkrb5-dev` and `libclang-dev`. Nothing is signed or
 //! encrypted after the exchange, since ZooKeeper's protocol has no place for that: use TLS.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod exchange;
 mod helper;

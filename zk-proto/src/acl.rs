@@ -19,6 +19,7 @@
 use core::{
     fmt,
     ops::{BitAnd, BitOr},
+    str::FromStr,
 };
 
 #[cfg(feature = "digest-id")]
@@ -85,6 +86,37 @@ impl fmt::Display for Perms {
         }
         let unknown = self.0 & !Self::ALL.0;
         if unknown != 0 { write!(f, "+0x{unknown:x}") } else { Ok(()) }
+    }
+}
+
+/// What stands in a text that is no set of permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no permission: they are c, d, r, w and a")]
+#[non_exhaustive]
+pub struct PermsError {
+    /// The first character that names none.
+    pub found: char,
+}
+
+/// Reads the letters of [`Display`](fmt::Display), in any order; none is [`NONE`](Perms::NONE).
+impl FromStr for Perms {
+    type Err = PermsError;
+
+    fn from_str(text: &str) -> Result<Self, PermsError> {
+        let (letters, unknown) = match text.split_once("+0x") {
+            Some((letters, hex)) => {
+                (letters, u32::from_str_radix(hex, 16).map_err(|_| PermsError { found: '+' })? as i32)
+            }
+            None => (text, 0),
+        };
+        letters.chars().try_fold(Self(unknown), |perms, letter| match letter {
+            'c' => Ok(perms | Self::CREATE),
+            'd' => Ok(perms | Self::DELETE),
+            'r' => Ok(perms | Self::READ),
+            'w' => Ok(perms | Self::WRITE),
+            'a' => Ok(perms | Self::ADMIN),
+            found => Err(PermsError { found }),
+        })
     }
 }
 
@@ -214,6 +246,17 @@ mod tests {
         assert_eq!(Perms::ALL.to_string(), "cdrwa");
         assert_eq!((Perms::READ | Perms::WRITE).to_string(), "rw");
         assert_eq!(Perms(0x41).to_string(), "r+0x40");
+    }
+
+    #[test]
+    fn permissions_are_read_as_they_are_printed_and_nothing_else_is() {
+        for perms in (0..64).chain([i32::MIN, i32::MAX, -1]).map(Perms) {
+            assert_eq!(perms.to_string().parse(), Ok(perms));
+        }
+        assert_eq!("awr".parse(), Ok(Perms::ADMIN | Perms::WRITE | Perms::READ));
+        for (text, found) in [("rx", 'x'), ("r w", ' '), ("R", 'R'), ("r+0xg", '+'), ("+0x", '+'), ("+0x-1", '+')] {
+            assert_eq!(text.parse::<Perms>(), Err(PermsError { found }), "{text}");
+        }
     }
 
     #[test]

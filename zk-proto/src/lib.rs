@@ -36,7 +36,8 @@
 //! | `tls` | TLS by rustls; `tls-ring` adds cryptography, `tls-platform` trusts whom the platform trusts |
 //! | `digest-md5` | SASL by user and password, `sasl::DigestMd5` |
 //! | `digest-id` | ids of the scheme `digest` for ACLs, `acl::digest_id` |
-//! | `tracing` | tells `tracing` of sessions, links and slow answers, see [`metrics`] |
+//! | `serde` | `Serialize` and `Deserialize` for stats, ACLs, ids and servers; `Deserialize` alone for credentials |
+//! | `tracing` | tells `tracing` of sessions, links and slow answers |
 //! | `arbitrary` | `arbitrary::Arbitrary` for every record, for fuzz targets of your own |
 //!
 //! Without features the crate depends on `bytes` and `thiserror` alone.
@@ -112,9 +113,15 @@
 //! # }
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used)]
 
 extern crate alloc;
+
+/// The page of the crate, whose code must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 pub mod acl;
 pub mod admin;
@@ -137,6 +144,8 @@ pub mod record;
 pub mod request;
 mod rng;
 pub mod sasl;
+#[cfg(feature = "serde")]
+mod serial;
 pub mod session;
 mod time;
 #[cfg(feature = "tls")]

@@ -5,6 +5,7 @@
 //!
 //! [`server`] is a ZooKeeper server in memory, as a pure machine of bytes and time, and [`TestServer`] serves it on a port
 //! of the loopback interface: the same answers in a millisecond, without Java, and with faults on demand.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "tls")]
 mod authority;
@@ -20,3 +21,8 @@ pub mod test_server;
 pub use authority::{Authority, Identity};
 pub use server::Server;
 pub use test_server::TestServer;
+
+/// The page of the crate, whose code must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

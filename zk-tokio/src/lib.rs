@@ -14,6 +14,7 @@
 //! [`connect`] takes everything by default, [`builder`] lets one choose. What can be done with a [`Client`] is the same under
 //! every runtime and comes from [`zk_proto`], which is re-exported here as far as its users need it; this crate adds a socket, a
 //! timer and a task. It runs on both of tokio's runtimes, current-thread and multi-thread, with IO and time enabled.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod io;
 
@@ -108,6 +109,11 @@ impl Runtime for Tokio {
         tokio::spawn(drive(driver));
     }
 }
+
+/// The page of the crate, whose code must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 #[cfg(test)]
 mod tests {

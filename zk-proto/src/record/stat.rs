@@ -11,6 +11,7 @@ use crate::{
 records! {
     /// What the server knows of a node besides its data. 68 bytes on the wire.
     #[derive(Copy)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct Stat = "Stat" {
         /// The transaction that created the node: with the path, its identity.
         czxid = "czxid": Zxid,
@@ -37,6 +38,7 @@ records! {
     }
 
     /// Somebody, in the terms of an authentication scheme.
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct Id = "Id" {
         /// `world`, `auth`, `digest`, `ip`, `x509` or `sasl`.
         scheme = "scheme": Option<Text>,
@@ -45,6 +47,7 @@ records! {
     }
 
     /// An entry of an access control list.
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct Acl = "ACL" {
         /// What is allowed.
         perms = "perms": Perms,
@@ -53,6 +56,7 @@ records! {
     }
 
     /// A credential of a connection.
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct ClientInfo = "ClientInfo" {
         /// Its scheme.
         auth_scheme = "authScheme": Option<Text>,

@@ -27,7 +27,7 @@ impl RequestId {
     pub(super) const BEFORE_ALL: Self = Self(0);
 }
 
-/// How a request is to be treated.
+/// How a request is to be treated. Later versions may have more fields: end a literal with `..SubmitOptions::default()`.
 #[derive(Clone, Debug, Default)]
 pub struct SubmitOptions {
     /// The chroot of its paths. `None` for that of the configuration.

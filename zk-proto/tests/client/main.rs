@@ -1,6 +1,7 @@
 //! The client half in virtual time, against a server of a few lines.
 #![cfg(feature = "client")]
 
+mod auto_traits;
 mod background;
 mod driving;
 #[cfg(feature = "recipes")]
