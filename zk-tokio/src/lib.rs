@@ -14,8 +14,11 @@
 //! [`connect`] takes everything by default, [`builder`] lets one choose. What can be done with a [`Client`] is the same under
 //! every runtime and comes from [`zk_proto`], which is re-exported here as far as its users need it; this crate adds a socket, a
 //! timer and a task. It runs on both of tokio's runtimes, current-thread and multi-thread, with IO and time enabled.
+//!
+//! How to use it is in the [guide], from the first program to the night on call.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
 mod io;
 
 use std::{
@@ -114,6 +117,11 @@ impl Runtime for Tokio {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The page of the repository, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct RepositoryReadme;
 
 #[cfg(test)]
 mod tests {
