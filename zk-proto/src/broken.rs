@@ -137,6 +137,15 @@ mod switch {
             ],
         ),
         (
+            "partitions",
+            &[
+                "partitions: divides among those too who divide something else",
+                "partitions: stays in line for what is to be another's",
+                "partitions: takes another's id for its own",
+                "partitions: takes what is lost for given back",
+            ],
+        ),
+        (
             "rw-locks",
             &[
                 "rw lock: a writer that goes on as a reader goes to the end of the line",

@@ -15,6 +15,7 @@
 //! | [`WorkQueue`], [`IdQueue`] | the same for work, which is done by another when its worker dies |
 //! | [`KeptNode`] | a node that is there as long as this process is: a registration |
 //! | [`Group`] | members that see each other |
+//! | [`Partitioner`] | a set that is divided among all members |
 //! | `discovery` (with the feature of that name) | services: their instances, and how to find one |
 //! | [`NodeCache`], [`ChildrenCache`], [`TreeCache`] | the newest state of a node, its children, a tree, at hand |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
@@ -55,6 +56,7 @@ mod lock;
 mod multi_lock;
 mod number;
 mod parents;
+mod partitioner;
 mod protected;
 mod queue;
 mod retry;
@@ -83,6 +85,7 @@ pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
 pub use multi_lock::{HeldAll, MultiLock};
 pub use number::{AtomicNumber, Counted, Ids, NumberError, NumberLayout};
 pub use parents::ensure_path;
+pub use partitioner::{Partition, PartitionEnd, Partitioner, Share, ShareState};
 pub use queue::{
     DelayQueue, Delivery, IdQueue, Item, PriorityLayout, PriorityQueue, Put, Queue, QueueLayout, Settled, Taken,
     WhenFull, WorkLayout, WorkQueue,

@@ -129,6 +129,20 @@ macro_rules! conformance_of_recipes {
                 what_the_server_refuses_was_not_done
                 nobody_gets_an_id_that_somebody_else_has
             }
+            partitions {
+                a_set_is_divided_among_all_and_handed_over_as_they_come_and_go
+                a_partition_is_handed_over_when_it_is_given_back_and_not_before
+                what_nobody_has_taken_is_handed_on_without_asking
+                of_more_members_than_partitions_some_wait_for_others_to_leave
+                partitions_are_in_doubt_without_a_link_and_kept_after_all
+                who_has_lost_his_session_gets_his_share_again_when_he_has_stopped
+                a_partition_whose_lock_is_deleted_is_lost_and_handed_out_again
+                members_that_divide_other_sets_are_told_and_nothing_is_had_twice
+                an_id_is_that_of_one_member_and_the_other_one_has_no_share
+                what_is_refused_is_told_and_tried_again
+                closing_a_client_lets_go_of_its_share
+                whichever_reply_is_lost_a_share_is_had_once_and_given_back
+            }
             rw_locks {
                 many_read_at_once_and_one_writes_alone
                 who_comes_behind_a_waiting_writer_waits_for_him

@@ -127,8 +127,8 @@ pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
-    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, Queues, RwLocks,
-    Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
+    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, Partitions,
+    Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

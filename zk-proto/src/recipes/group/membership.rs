@@ -1,7 +1,7 @@
 //! A member, as he is to himself.
 
 use super::{
-    super::kept::{Kept, KeptState, Presence},
+    super::kept::{Kept, KeptState, Observer, Presence},
     GroupLayout,
 };
 use crate::client::Error;
@@ -50,6 +50,10 @@ impl Membership {
     /// When the server refuses for good, or the client is over.
     pub async fn joined(&self) -> Result<Presence, Error> {
         self.kept.established().await
+    }
+
+    pub(in super::super) fn observer(&self) -> Observer {
+        self.kept.observer()
     }
 
     /// Sets the payload. It is written in the background, at once or when there is a connection; of several the last one counts.

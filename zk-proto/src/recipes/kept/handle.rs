@@ -37,6 +37,11 @@ impl Observer {
         self.0.get().state
     }
 
+    /// Waits until it stands otherwise than `known`.
+    pub(in super::super) async fn changed(&self, known: &KeptState) {
+        self.0.find(|desk| (desk.state != *known).then_some(())).await;
+    }
+
     /// Returns the data that is wanted.
     pub(in super::super) fn data(&self) -> Bytes {
         self.0.get().data

@@ -29,6 +29,7 @@ pub mod node_caches;
 pub mod nodes;
 pub mod numbers;
 pub mod outage;
+pub mod partitions;
 pub mod paused;
 pub mod persistent;
 pub mod queues;

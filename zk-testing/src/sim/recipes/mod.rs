@@ -11,6 +11,7 @@ mod locks;
 mod multi_locks;
 mod node_cache;
 mod numbers;
+mod partitions;
 mod queues;
 mod reasons;
 mod replay;
@@ -31,6 +32,7 @@ pub use locks::Locks;
 pub use multi_locks::MultiLocks;
 pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
+pub use partitions::Partitions;
 pub use queues::Queues;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
@@ -53,6 +55,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &MultiLocks,
     &NodeCaching,
     &Numbers,
+    &Partitions,
     &Queues,
     &RwLocks,
     &Semaphores,
