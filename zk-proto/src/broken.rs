@@ -146,6 +146,16 @@ mod switch {
             ],
         ),
         (
+            "releases",
+            &[
+                "releases: deletes what is being written",
+                "releases: deletes what was pointed to since it was looked at",
+                "releases: points to a release before all of it is written",
+                "releases: publishes again after a lost reply",
+                "releases: takes what it finds of a release for all of it",
+            ],
+        ),
+        (
             "rw-locks",
             &[
                 "rw lock: a writer that goes on as a reader goes to the end of the line",

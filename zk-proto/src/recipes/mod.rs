@@ -19,6 +19,7 @@
 //! | `discovery` (with the feature of that name) | services: their instances, and how to find one |
 //! | [`NodeCache`], [`ChildrenCache`], [`TreeCache`] | the newest state of a node, its children, a tree, at hand |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
+//! | [`Releases`] | settings that are published together, and taken back together |
 //! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
 //! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
 //! | [`ensure_path`] | a node with all that are above it |
@@ -59,6 +60,7 @@ mod parents;
 mod partitioner;
 mod protected;
 mod queue;
+mod release;
 mod retry;
 mod rw_lock;
 mod semaphore;
@@ -90,6 +92,7 @@ pub use queue::{
     DelayQueue, Delivery, IdQueue, Item, PriorityLayout, PriorityQueue, Put, Queue, QueueLayout, Settled, Taken,
     WhenFull, WorkLayout, WorkQueue,
 };
+pub use release::{FollowedRelease, RawSettings, ReleaseCodec, ReleaseView, Releases, Settings};
 pub use retry::RetryPolicy;
 pub use rw_lock::{HeldWrite, RwLock, RwLockLayout};
 pub use semaphore::{Lease, Maximum, Semaphore, SemaphoreError, SemaphoreLayout};

@@ -143,6 +143,19 @@ macro_rules! conformance_of_recipes {
                 closing_a_client_lets_go_of_its_share
                 whichever_reply_is_lost_a_share_is_had_once_and_given_back
             }
+            releases {
+                what_is_published_is_seen_as_one_by_all
+                of_two_who_expect_the_same_one_publishes
+                a_large_release_counts_when_all_of_it_is_there
+                an_earlier_release_counts_again_when_it_is_switched_to
+                old_releases_are_deleted_but_not_the_one_that_counts
+                a_release_that_is_being_written_is_not_deleted_until_its_writer_has_gone
+                what_cannot_be_used_is_rejected_and_the_last_release_stays
+                a_pointer_to_nothing_is_rejected_and_the_last_release_stays
+                a_followed_release_is_stale_without_a_link_and_caught_up_with_afterwards
+                a_dropped_follower_keeps_no_watch
+                whichever_reply_is_lost_a_release_is_published_once
+            }
             rw_locks {
                 many_read_at_once_and_one_writes_alone
                 who_comes_behind_a_waiting_writer_waits_for_him

@@ -128,7 +128,7 @@ pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
     Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, Partitions,
-    Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
+    Publishing, Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -3,7 +3,7 @@
 mod attempt;
 mod marker;
 mod outcome;
-mod settle;
+pub(super) mod settle;
 mod transaction;
 
 use std::sync::Arc;

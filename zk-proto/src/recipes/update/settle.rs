@@ -7,7 +7,7 @@ use crate::{Zxid, broken::broken, record::Stat};
 
 /// How the node stood when the write was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
+pub(in crate::recipes) enum Before {
     /// There was none, below a parent like this.
     Absent(Children),
     Present {
@@ -18,26 +18,26 @@ pub(super) enum Before {
 
 /// What tells whether a node got or lost children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Children {
+pub(in crate::recipes) struct Children {
     created: Zxid,
     changed: Zxid,
 }
 
 impl Children {
-    pub(super) fn of(parent: &Stat) -> Self {
+    pub(in crate::recipes) fn of(parent: &Stat) -> Self {
         Self { created: parent.czxid, changed: parent.pzxid }
     }
 }
 
 /// How things stand now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Now<'a> {
-    pub(super) node: Option<(Zxid, i32, &'a [u8])>,
-    pub(super) parent: Option<Children>,
+pub(in crate::recipes) struct Now<'a> {
+    pub(in crate::recipes) node: Option<(Zxid, i32, &'a [u8])>,
+    pub(in crate::recipes) parent: Option<Children>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::recipes) enum Verdict {
     Applied,
     NotApplied,
     Unknown,
@@ -45,7 +45,7 @@ pub(super) enum Verdict {
 
 /// Whether the bytes that are written tell who wrote them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::recipes) enum Content {
     Telling,
     Common,
 }
@@ -64,7 +64,7 @@ impl Content {
 }
 
 /// Returns what became of a write: of this data, or of a deletion.
-pub(super) fn verdict(before: Before, wrote: Option<&[u8]>, content: Content, now: Now<'_>) -> Verdict {
+pub(in crate::recipes) fn verdict(before: Before, wrote: Option<&[u8]>, content: Content, now: Now<'_>) -> Verdict {
     match (before, now.node) {
         // Nothing was made there since, and nothing deleted.
         (Before::Absent(children), None) if now.parent == Some(children) => Verdict::NotApplied,

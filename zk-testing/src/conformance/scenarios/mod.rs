@@ -36,6 +36,7 @@ pub mod queues;
 pub mod read_only;
 pub mod reconfig;
 pub mod reconnect;
+pub mod releases;
 pub mod rw_locks;
 pub mod sasl;
 pub mod semaphores;

@@ -14,6 +14,7 @@ mod numbers;
 mod partitions;
 mod queues;
 mod reasons;
+mod releases;
 mod replay;
 mod rw_locks;
 mod semaphores;
@@ -34,6 +35,7 @@ pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
 pub use partitions::Partitions;
 pub use queues::Queues;
+pub use releases::Publishing;
 pub use rw_locks::RwLocks;
 pub use semaphores::Semaphores;
 pub use services::Services;
@@ -57,6 +59,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &Numbers,
     &Partitions,
     &Queues,
+    &Publishing,
     &RwLocks,
     &Semaphores,
     &Services,
