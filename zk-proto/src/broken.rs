@@ -120,6 +120,14 @@ mod switch {
                 "lock: writes what it guards without asking whether it is held",
             ],
         ),
+        (
+            "maps",
+            &[
+                "maps: expects the same value, not the same write",
+                "maps: goes on with what was deleted while it was stale",
+                "maps: lets go of a value for one it cannot read",
+            ],
+        ),
         ("node-cache", &["node cache: compares versions", "node cache: trusts what it had before the link broke"]),
         (
             "multi-locks",

@@ -19,6 +19,7 @@
 //! | `discovery` (with the feature of that name) | services: their instances, and how to find one |
 //! | [`NodeCache`], [`ChildrenCache`], [`TreeCache`] | the newest state of a node, its children, a tree, at hand |
 //! | [`SharedValue`] | a value that all see change, such as a setting |
+//! | [`SharedMap`] | values by their keys, that all see change: a directory of settings |
 //! | [`Releases`] | settings that are published together, and taken back together |
 //! | [`AtomicNumber`], [`Ids`] | a number that everybody counts with, and numbers that nobody else gets |
 //! | [`update`], [`transact`] | a node, or several, changed on the strength of what they contain |
@@ -54,6 +55,7 @@ mod janitor;
 mod kept;
 mod line;
 mod lock;
+mod map;
 mod multi_lock;
 mod number;
 mod parents;
@@ -84,6 +86,7 @@ pub use election::{
 pub use group::{Group, GroupEvent, GroupEvents, GroupLayout, GroupView, Member, Members, Membership};
 pub use kept::{Kept, KeptMode, KeptNode, KeptState, OnChange, OnForeign, Presence};
 pub use lock::{FencingToken, Held, Lock, LockLayout, Loss, Tenure, revoke};
+pub use map::{MapEntry, SharedMap, SharedMapView};
 pub use multi_lock::{HeldAll, MultiLock};
 pub use number::{AtomicNumber, Counted, Ids, NumberError, NumberLayout};
 pub use parents::ensure_path;

@@ -22,10 +22,21 @@ const PATIENCE: usize = 16;
 /// The server's, such as [`NoAuth`](ErrorCode::NoAuth); or [`NoNode`](ErrorCode::NoNode) when the nodes vanish as fast as they are
 /// made.
 pub async fn ensure_path(client: &Client, path: &str, acl: Option<&[Acl]>) -> Result<(), Error> {
+    ensure_path_as(client, path, acl, CreateMode::Container).await
+}
+
+/// Makes sure that a node exists, with all that are above it. Missing ones are made in this mode; persistent where the server knows no
+/// containers.
+pub(super) async fn ensure_path_as(
+    client: &Client,
+    path: &str,
+    acl: Option<&[Acl]>,
+    mode: CreateMode,
+) -> Result<(), Error> {
     let mut missing = vec![path];
     let mut tries = PATIENCE * path::ancestors(path).count().max(1);
     while let Some(next) = missing.last().copied() {
-        match create_container(client, next, acl).await {
+        match create(client, next, acl, mode).await {
             Ok(()) => _ = missing.pop(),
             Err(error) if error.code() == Some(ErrorCode::NoNode) && tries > 0 => {
                 tries -= 1;
@@ -38,8 +49,7 @@ pub async fn ensure_path(client: &Client, path: &str, acl: Option<&[Acl]>) -> Re
     Ok(())
 }
 
-async fn create_container(client: &Client, path: &str, acl: Option<&[Acl]>) -> Result<(), Error> {
-    let mut mode = CreateMode::Container;
+async fn create(client: &Client, path: &str, acl: Option<&[Acl]>, mut mode: CreateMode) -> Result<(), Error> {
     loop {
         let mut create = client.create(path, b"").mode(mode);
         if let Some(acl) = acl {

@@ -92,6 +92,18 @@ macro_rules! conformance_of_recipes {
                 a_line_that_may_not_be_read_keeps_no_place_of_who_tried
                 what_is_made_for_a_lock_has_the_access_control_list_that_was_given
             }
+            maps {
+                all_see_what_is_set_wherever_it_is_below_the_path
+                an_entry_is_set_if_nobody_has_set_it_since_it_was_seen
+                what_is_removed_is_gone_and_what_is_below_it_is_not
+                what_cannot_be_read_is_rejected_and_the_rest_is_shown_as_it_is
+                a_map_is_stale_without_a_link_and_caught_up_with_afterwards
+                a_map_is_followed_into_the_next_session
+                an_entry_that_may_not_be_read_is_told
+                a_dropped_map_keeps_no_watch
+                a_map_shows_no_more_when_its_client_is_over
+                whichever_reply_is_lost_an_entry_is_set_once
+            }
             multi_locks {
                 several_locks_are_held_all_or_none
                 whoever_names_the_same_locks_in_whatever_order_gets_them

@@ -127,7 +127,7 @@ pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
-    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, MultiLocks, NodeCaching, Numbers, Partitions,
+    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, Maps, MultiLocks, NodeCaching, Numbers, Partitions,
     Publishing, Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
 };
 pub use shrink::shrink;

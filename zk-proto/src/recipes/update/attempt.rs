@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        parents::ensure_path,
+        parents::ensure_path_as,
         retry::Tries,
         session::{Trouble, session},
     },
@@ -101,7 +101,7 @@ impl Update {
         let stat = match exists().await? {
             Some(stat) => Some(stat),
             None => {
-                ensure_path(&self.client, parent, self.acl.as_deref()).await?;
+                ensure_path_as(&self.client, parent, self.acl.as_deref(), self.above).await?;
                 exists().await?
             }
         };

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     client::{Client, Error},
-    code::ErrorCode,
+    code::{CreateMode, ErrorCode},
     path,
     record::{Acl, Stat},
 };
@@ -92,6 +92,7 @@ pub struct Update {
     retry: RetryPolicy,
     effect: Effect,
     content: Content,
+    above: CreateMode,
 }
 
 impl Update {
@@ -109,6 +110,7 @@ impl Update {
             retry: RetryPolicy::default(),
             effect: Effect::default(),
             content: Content::Common,
+            above: CreateMode::Container,
         })
     }
 
@@ -128,6 +130,12 @@ impl Update {
     /// more cases whether a write was carried out.
     pub fn telling(mut self) -> Self {
         self.content = Content::Telling;
+        self
+    }
+
+    /// Makes missing nodes above as ones that stay: containers go with their last child, whatever they contain by then.
+    pub(super) fn below_lasting(mut self) -> Self {
+        self.above = CreateMode::Persistent;
         self
     }
 

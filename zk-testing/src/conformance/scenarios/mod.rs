@@ -21,6 +21,7 @@ pub mod liars;
 pub mod lifecycle;
 pub mod load;
 pub mod locks;
+pub mod maps;
 pub mod metrics;
 pub mod multi;
 pub mod multi_locks;

@@ -8,6 +8,7 @@ mod elections;
 mod groups;
 mod kept_nodes;
 mod locks;
+mod maps;
 mod multi_locks;
 mod node_cache;
 mod numbers;
@@ -30,6 +31,7 @@ pub use elections::Elections;
 pub use groups::Groups;
 pub use kept_nodes::KeptNodes;
 pub use locks::Locks;
+pub use maps::Maps;
 pub use multi_locks::MultiLocks;
 pub use node_cache::NodeCaching;
 pub use numbers::Numbers;
@@ -54,6 +56,7 @@ pub(super) const ALL: &[&dyn Workload] = &[
     &Groups,
     &KeptNodes,
     &Locks,
+    &Maps,
     &MultiLocks,
     &NodeCaching,
     &Numbers,

@@ -15,7 +15,7 @@ use crate::sim::{Application, Dice, NodeState, Phase, Process, Truth, Violation,
 const VALUES: [&str; 2] = ["/values/a", "/values/b"];
 
 /// What no codec reads.
-const NONSENSE: &[u8] = b"?";
+pub(super) const NONSENSE: &[u8] = b"?";
 
 /// Shared values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ const COUNTERS: &[&str] = &[
 
 /// Numbers in decimal.
 #[derive(Clone, Copy, Debug)]
-struct Decimal;
+pub(super) struct Decimal;
 
 impl ValueCodec for Decimal {
     type Value = u64;
