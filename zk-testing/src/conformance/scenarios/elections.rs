@@ -218,6 +218,25 @@ pub async fn withdrawing_at_any_moment_leaves_no_node(ground: Ground) {
     assert_eq!(ids(last.latch(), 1).await, ["last"]);
 }
 
+pub async fn one_may_stand_and_withdraw_before_a_server_is_reached(ground: Ground) {
+    let line = ground.line();
+    line.sever();
+    let client = ground.builder(&line.through).connect_lazy();
+    assert!(matches!(LeaderLatch::new(&client, "elections"), Err(Error::Invalid(_))));
+    let withdrawn = stand(&client, "/elections/early", "withdrawn");
+    let candidacy = stand(&client, "/elections/early", "a");
+    let observation = LeaderObserver::new(&client, "/elections/early").unwrap().observe();
+    assert!(poll_once(candidacy.gained()).is_pending());
+    drop(withdrawn);
+    assert_eq!((candidacy.leadership(), observation.now()), (Leadership::Standing, Observed::Unknown));
+
+    line.mend();
+
+    let term = leads(&candidacy).await;
+    sees_leader(&observation, "a").await;
+    assert!(term.path().ends_with("-0000000000"), "nobody else was ever there: {}", term.path());
+}
+
 pub async fn without_rights_one_is_refused_and_stands_when_they_are_there(ground: Ground) {
     let client = ground.client().await;
     let read_only = [Acl::new(Perms::READ | Perms::ADMIN, "world", "anyone")];
