@@ -21,6 +21,7 @@ mod numbers;
 mod ours;
 mod peer;
 mod process;
+mod queues;
 mod rw_locks;
 mod semaphores;
 mod services;
