@@ -52,7 +52,7 @@ impl Library {
                 require(&python);
                 let mut command = Command::new(python);
                 // No compiled copies next to the sources.
-                command.args(["-B", "-u"]).arg(scripts("kazoo").join("peer.py"));
+                command.args(["-B", "-u", "-X", "utf8"]).arg(scripts("kazoo").join("peer.py"));
                 Process::start("kazoo", command)
             }
         }

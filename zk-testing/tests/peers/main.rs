@@ -25,4 +25,5 @@ mod queues;
 mod rw_locks;
 mod semaphores;
 mod services;
+mod time_leases;
 mod values;
