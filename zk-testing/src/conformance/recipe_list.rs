@@ -203,6 +203,7 @@ macro_rules! conformance_of_recipes {
                 who_gives_up_waiting_takes_nothing
                 who_waits_goes_on_when_the_queue_itself_is_deleted
                 who_waits_goes_on_after_an_outage_longer_than_the_session
+                what_was_read_in_one_session_is_not_taken_in_the_next
                 a_full_queue_refuses_or_lets_wait
                 something_urgent_overtakes_and_equals_keep_their_order
                 nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait

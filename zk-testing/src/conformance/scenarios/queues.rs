@@ -13,12 +13,12 @@ use std::{
 
 use zk_proto::{
     code::ErrorCode,
-    recipes::{DelayQueue, PriorityLayout, PriorityQueue, Put, Queue, QueueLayout, Taken, WhenFull},
+    recipes::{DelayQueue, PriorityLayout, PriorityQueue, Put, Queue, QueueLayout, Taken, WhenFull, delete_recursive},
     record::Acl,
     session::State,
 };
 
-use crate::conformance::{Ground, code, is_suspended, losing_replies, names, reach, soon};
+use crate::conformance::{Ground, code, eventually, is_suspended, losing_replies, names, reach, soon};
 
 const LAYOUTS: [QueueLayout; 4] = [QueueLayout::Native, QueueLayout::Simple, QueueLayout::Kazoo, QueueLayout::Curator];
 
@@ -195,6 +195,37 @@ pub async fn who_waits_goes_on_after_an_outage_longer_than_the_session(ground: G
 
     assert_eq!(text(soon(waiting).await), "meanwhile");
     reach(&mut states, |state| matches!(state, State::Connected { resumed: false, .. })).await;
+}
+
+pub async fn what_was_read_in_one_session_is_not_taken_in_the_next(ground: Ground) {
+    let line = ground.line();
+    let (client, other) = (ground.connect(&line.through).await, ground.client().await);
+    for (number, layout) in LAYOUTS.into_iter().enumerate() {
+        // It is listed in the session that ends, or read as well.
+        for replies in [1, 2] {
+            let path = format!("/queues/next-{number}-{replies}");
+            let [ours, theirs] = [&client, &other].map(|client| Queue::new(client, &path).unwrap().layout(layout));
+            assert_eq!(soon(theirs.put(b"one")).await.unwrap(), Put::Done);
+            let mut taking = pin!(ours.try_take());
+            for _ in 0..replies {
+                assert!(taking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                // Answered behind what was asked before.
+                soon(client.exists(&path)).await.unwrap();
+            }
+
+            let session = client.session();
+            line.expire(&client).await;
+            assert_eq!(text(soon(theirs.take()).await.unwrap()), "one");
+            // So that names come again.
+            soon(delete_recursive(&other, &path)).await.unwrap();
+            assert_eq!(soon(theirs.put(b"two")).await.unwrap(), Put::Done);
+            line.mend();
+            eventually(|| client.session().is_some_and(|now| Some(now) != session)).await;
+
+            assert_eq!(text(soon(taking).await.unwrap().expect("there is one")), "two", "{layout:?}");
+            assert_eq!(soon(theirs.try_take()).await.unwrap(), None, "{layout:?}");
+        }
+    }
 }
 
 pub async fn a_full_queue_refuses_or_lets_wait(ground: Ground) {
