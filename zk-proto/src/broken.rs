@@ -77,6 +77,10 @@ mod switch {
             &["children cache: counts a child that has gone as still to be read", "tree cache: compares versions"],
         ),
         (
+            "deletions",
+            &["deletions: counts what it was not told of", "deletions: does not look whether all of it is gone"],
+        ),
+        (
             "elections",
             &[
                 "election: an observer heeds only that a node is deleted",

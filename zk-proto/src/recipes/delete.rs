@@ -2,6 +2,7 @@
 
 use super::{janitor::child, session::Trouble};
 use crate::{
+    broken::broken,
     client::{Client, Error},
     code::ErrorCode,
     path,
@@ -41,6 +42,9 @@ pub async fn delete_recursive(client: &Client, path: &str) -> Result<usize, Erro
         for batch in nodes.rchunks(BATCH) {
             deleted += delete_batch(client, batch).await?;
         }
+        if broken!("deletions: does not look whether all of it is gone") {
+            return Ok(deleted);
+        }
     }
     Err(Error::Server(ErrorCode::NotEmpty))
 }
@@ -71,6 +75,9 @@ async fn delete_batch(client: &Client, nodes: &[String]) -> Result<usize, Error>
         Err(error) if is_race(&error) => {}
         Err(error) => {
             go_on(client, error).await?;
+            if broken!("deletions: counts what it was not told of") {
+                return Ok(nodes.len());
+            }
             return Ok(0);
         }
     }

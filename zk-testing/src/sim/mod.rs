@@ -127,8 +127,8 @@ pub use faults::{Fault, Faults};
 pub use mixed::Mixed;
 pub use names::expected;
 pub use recipes::{
-    Barriers, ChildrenCaching, Elections, Groups, KeptNodes, Locks, Maps, MultiLocks, NodeCaching, Numbers, Partitions,
-    Publishing, Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
+    Barriers, ChildrenCaching, Deletions, Elections, Groups, KeptNodes, Locks, Maps, MultiLocks, NodeCaching, Numbers,
+    Partitions, Publishing, Queues, RwLocks, Semaphores, Services, TimeLeases, TreeCaching, Values, WorkQueues,
 };
 pub use shrink::shrink;
 pub use trace::Violation;

@@ -3,6 +3,7 @@
 mod barriers;
 mod children_cache;
 mod common;
+mod deletions;
 mod edits;
 mod elections;
 mod groups;
@@ -27,6 +28,7 @@ mod work_queues;
 
 pub use barriers::Barriers;
 pub use children_cache::ChildrenCaching;
+pub use deletions::Deletions;
 pub use elections::Elections;
 pub use groups::Groups;
 pub use kept_nodes::KeptNodes;
@@ -52,6 +54,7 @@ use super::Workload;
 pub(super) const ALL: &[&dyn Workload] = &[
     &Barriers,
     &ChildrenCaching,
+    &Deletions,
     &Elections,
     &Groups,
     &KeptNodes,
