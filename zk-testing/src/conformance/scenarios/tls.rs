@@ -116,7 +116,9 @@ pub async fn large_data_goes_through_tls_in_pieces_of_any_size(ground: Ground) {
     let proxy = ground.proxy_to(server.address());
     proxy.set_pieces(Pieces::Random(7));
     let tls = server.trusting().build().unwrap();
-    let client = soon(ground.builder(&proxy.connect_string()).tls(tls).connect()).await.unwrap();
+    // A busy machine takes its time over so many small pieces.
+    let patient = ground.builder(&proxy.connect_string()).session_timeout(Duration::from_secs(40));
+    let client = soon(patient.tls(tls).connect()).await.unwrap();
     let data: Vec<u8> = (0..900_000_u32).map(|byte| (byte % 251) as u8).collect();
 
     soon(client.create("/large", &data[..])).await.unwrap();
