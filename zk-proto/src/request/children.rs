@@ -22,10 +22,10 @@ impl Children {
     pub(super) fn decode(input: &mut Decoder) -> Result<Self, DecodeError> {
         let count = input.length()?.unwrap_or(0);
         input.check_count(count, 4)?;
-        let all = input.rest().clone();
+        let all = input.rest();
         for index in 0..count {
-            let Some(name) = input.buffer()? else { return Err(input.error(DecodeErrorKind::UnexpectedNull)) };
-            if str::from_utf8(&name).is_err() {
+            let Some(name) = input.borrowed()? else { return Err(input.error(DecodeErrorKind::UnexpectedNull)) };
+            if str::from_utf8(name).is_err() {
                 return Self::decode_rewritten(Decoder::new(all.clone()), input, index, count);
             }
         }

@@ -13,16 +13,16 @@ use crate::path::Root;
 /// What is left over at the end is nobody's business: later versions of the protocol may append fields.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    rest: Bytes,
-    len: usize,
+    bytes: Bytes,
+    /// How many of them were read: moving a number costs less than cutting a piece off.
+    at: usize,
     root: Root,
 }
 
 impl Decoder {
     /// Reads from `bytes`, without a chroot.
     pub fn new(bytes: Bytes) -> Self {
-        let len = bytes.len();
-        Self { rest: bytes, len, root: Root::default() }
+        Self { bytes, at: 0, root: Root::default() }
     }
 
     /// Strips `root` from every path.
@@ -33,7 +33,7 @@ impl Decoder {
 
     /// Returns how many bytes are left.
     pub fn remaining(&self) -> usize {
-        self.rest.len()
+        self.bytes.len() - self.at
     }
 
     /// Reads any jute value.
@@ -51,7 +51,7 @@ impl Decoder {
     ///
     /// When fewer than four bytes are left.
     pub fn int(&mut self) -> Result<i32, DecodeError> {
-        self.rest.try_get_i32().map_err(|_| self.truncated(4))
+        self.array().map(i32::from_be_bytes)
     }
 
     /// Reads a `long`.
@@ -60,7 +60,7 @@ impl Decoder {
     ///
     /// When fewer than eight bytes are left.
     pub fn long(&mut self) -> Result<i64, DecodeError> {
-        self.rest.try_get_i64().map_err(|_| self.truncated(8))
+        self.array().map(i64::from_be_bytes)
     }
 
     /// Reads a `boolean`: every value but 0 is true.
@@ -69,7 +69,7 @@ impl Decoder {
     ///
     /// When no byte is left.
     pub fn boolean(&mut self) -> Result<bool, DecodeError> {
-        self.rest.try_get_u8().map(|byte| byte != 0).map_err(|_| self.truncated(1))
+        self.array().map(|[byte]| byte != 0)
     }
 
     /// Reads a `buffer`; null is `None`.
@@ -79,10 +79,21 @@ impl Decoder {
     /// When the length is below −1 or beyond what is left.
     pub fn buffer(&mut self) -> Result<Option<Bytes>, DecodeError> {
         let Some(len) = self.length()? else { return Ok(None) };
-        if len > self.rest.len() {
-            return Err(self.truncated(len));
-        }
-        Ok(Some(self.rest.split_to(len)))
+        let from = self.at;
+        self.skip(len)?;
+        Ok(Some(self.bytes.slice(from..self.at)))
+    }
+
+    /// Reads a `buffer` without keeping what it lies in; null is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::buffer`].
+    pub(crate) fn borrowed(&mut self) -> Result<Option<&[u8]>, DecodeError> {
+        let Some(len) = self.length()? else { return Ok(None) };
+        let from = self.at;
+        self.skip(len)?;
+        Ok(Some(&self.bytes[from..self.at]))
     }
 
     /// Reads a `ustring`; null is `None`. Bytes that are not UTF-8 are no error, see [`Text`].
@@ -154,22 +165,42 @@ impl Decoder {
     }
 
     /// Returns all that is left.
-    pub(crate) fn into_rest(self) -> Bytes {
-        self.rest
+    pub(crate) fn into_rest(mut self) -> Bytes {
+        self.bytes.advance(self.at);
+        self.bytes
     }
 
     /// Returns the bytes that are left, without taking them.
-    pub(crate) fn rest(&self) -> &Bytes {
-        &self.rest
+    pub(crate) fn rest(&self) -> Bytes {
+        self.bytes.slice(self.at..)
     }
 
     /// Returns an error at the present position.
     pub fn error(&self, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError { kind, at: self.len - self.rest.len(), record: "", field: "" }
+        DecodeError { kind, at: self.at, record: "", field: "" }
     }
 
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(array) => {
+                self.at += N;
+                Ok(*array)
+            }
+            None => Err(self.truncated(N)),
+        }
+    }
+
+    fn skip(&mut self, count: usize) -> Result<(), DecodeError> {
+        if count > self.remaining() {
+            return Err(self.truncated(count));
+        }
+        self.at += count;
+        Ok(())
+    }
+
+    #[cold]
     fn truncated(&self, needed: usize) -> DecodeError {
-        self.error(DecodeErrorKind::Truncated { needed, remaining: self.rest.len() })
+        self.error(DecodeErrorKind::Truncated { needed, remaining: self.remaining() })
     }
 }
 
