@@ -311,13 +311,14 @@ fn check(path: &str, tail: Tail) -> Result<(), PathErrorReason> {
 /// Whether the path is of printable ASCII, complete, and has no component that is empty or begins with a dot: then it is
 /// certainly valid.
 fn is_plain(path: &[u8]) -> bool {
-    let mut before = 0;
-    let is_plain = |&byte: &u8| {
-        let is_plain = matches!(byte, b' '..=b'~') && !(before == b'/' && matches!(byte, b'/' | b'.'));
-        before = byte;
-        is_plain
+    let ([b'/', rest @ ..], false) = (path, path.last() == Some(&b'/')) else { return false };
+    // Without branches, so that bytes are looked at several at a time: each with the one before it.
+    let is_bad = |(before, byte): (&u8, &u8)| {
+        // A slash and a dot differ in their last bit alone.
+        let begins_badly = (*before == b'/') & (*byte | 1 == b'/');
+        begins_badly | (byte.wrapping_sub(b' ') > b'~' - b' ')
     };
-    path.first() == Some(&b'/') && path.last() != Some(&b'/') && path.iter().all(is_plain)
+    !path.iter().zip(rest).fold(false, |is_any, pair| is_any | is_bad(pair))
 }
 
 /// Whether ZooKeeper refuses the character. Its rule is one of UTF-16 units and excludes surrogates, hence everything

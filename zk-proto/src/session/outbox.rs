@@ -5,7 +5,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{RequestId, watches::WatchId};
 use crate::{
@@ -189,11 +189,11 @@ impl<T> Outbox<T> {
     ) -> Draft {
         let (start, mut splices) = (self.buffer.len(), Vec::new());
         let mut unfinished = Unfinished { buffer: &mut self.buffer, start: Some(start) };
-        unfinished.buffer.put_i32(0);
+        // Its length, which is not known yet, and its header.
+        let head = [0, xid, op.code()].map(i32::to_be_bytes);
+        unfinished.buffer.extend_from_slice(head.as_flattened());
         let mut out =
             Encoder::new(unfinished.buffer).with_splices(&mut splices, start).with_root(root).with_watch(watch);
-        out.int(xid);
-        out.put(&op);
         encode(&mut out);
         unfinished.start = None;
         drop(unfinished);
@@ -408,6 +408,8 @@ fn splice(mut frame: Bytes, splices: Vec<Splice>) -> Vec<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BufMut;
+
     use super::*;
     use crate::wire::Payload;
 

@@ -213,7 +213,9 @@ impl<'a> Encoder<'a> {
 
     fn parts(&mut self, root: &str, rest: &str) {
         self.length(root.len() + rest.len());
-        self.out.extend_from_slice(root.as_bytes());
+        if !root.is_empty() {
+            self.out.extend_from_slice(root.as_bytes());
+        }
         self.out.extend_from_slice(rest.as_bytes());
     }
 
