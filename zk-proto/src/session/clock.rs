@@ -108,6 +108,11 @@ impl<T, W: Clone> Session<T, W> {
         }
         if timing::ping_deadline(timeout, ready.sent) <= now {
             ready.ping_due = true;
+            // There is no load, and what the last one took is given back.
+            ready.spare.clear();
+            ready.in_flight.shrink_to_fit();
+            self.events.shrink_to_fit();
+            self.outbox.shrink();
         }
         let Some(search) = ready.search.as_mut().filter(|search| search.due <= now && self.probe.is_none()) else {
             return;

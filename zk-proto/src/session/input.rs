@@ -41,10 +41,16 @@ impl<T, W: Clone> Session<T, W> {
                 Phase::Sasl { .. } => self.config.limits.receive_frame_bytes.min(secure::LIMIT_BYTES),
                 _ => self.config.limits.receive_frame_bytes,
             };
-            let taken = split_frame(input, limit).and_then(|frame| match frame {
-                Some(frame) => Ok(Some(frame)),
-                None => reserve_frame(input, limit).map(|()| None),
-            });
+            let taken = match &mut self.phase {
+                Phase::Ready(ready) => match ready.spare.split_frame(input, limit) {
+                    Ok(None) => ready.spare.reserve_frame(input, limit).map(|()| None),
+                    taken => taken,
+                },
+                _ => match split_frame(input, limit) {
+                    Ok(None) => reserve_frame(input, limit).map(|()| None),
+                    taken => taken,
+                },
+            };
             match taken {
                 Ok(Some(frame)) => {
                     if let Phase::Ready(ready) = &mut self.phase {

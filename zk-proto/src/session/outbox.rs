@@ -169,6 +169,14 @@ impl<T> Outbox<T> {
         self.len() == 0
     }
 
+    /// Gives back memory that is not in use.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Returns how many bytes wait or are kept.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, collections::VecDeque};
 use bytes::Bytes;
 
 use super::{End, outbox::Entry, probe::Search, watches::ReplayCursor};
-use crate::{Instant, LinkId, Server, Zxid, sasl::Mechanism};
+use crate::{Instant, LinkId, Server, Zxid, sasl::Mechanism, wire::Spare};
 
 /// What the link is about. A variant owns what only it has.
 pub(super) enum Phase<T> {
@@ -81,6 +81,8 @@ pub(super) struct Ready<T> {
     pub(super) choked: bool,
     /// How many bytes of the unfinished frame have counted as a sign of life.
     pub(super) credited: usize,
+    /// Memory for large replies.
+    pub(super) spare: Spare,
     /// Whether the server has answered anything since the greeting.
     pub(super) proved: bool,
     /// On a read-only server: the search for a writable one.
@@ -104,6 +106,7 @@ impl<T> Ready<T> {
             leaving: false,
             choked: false,
             credited: 0,
+            spare: Spare::default(),
             proved: false,
             search: welcome.read_only.then(|| Search::new(now)),
         }

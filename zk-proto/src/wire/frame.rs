@@ -34,17 +34,22 @@ pub enum FrameError {
 /// When the length is negative or above `limit_bytes`. Nothing is taken then, and the stream has lost its frame
 /// boundaries for good.
 pub fn split_frame(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<Bytes>, FrameError> {
+    let frame = cut_frame(input, limit_bytes)?;
+    // The memory of a giant frame would otherwise be reused for small reads for ever.
+    if input.is_empty() && frame.as_ref().is_some_and(|frame| frame.len() >= SHRINK_FROM_BYTES) {
+        *input = BytesMut::new();
+    }
+    Ok(frame)
+}
+
+/// As [`split_frame`], without regard for memory.
+pub(super) fn cut_frame(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<Bytes>, FrameError> {
     let Some(len) = peek_len(input, limit_bytes)? else { return Ok(None) };
     if input.len() - 4 < len {
         return Ok(None);
     }
     input.advance(4);
-    let frame = input.split_to(len).freeze();
-    // The memory of a giant frame would otherwise be reused for small reads for ever.
-    if input.is_empty() && len >= SHRINK_FROM_BYTES {
-        *input = BytesMut::new();
-    }
-    Ok(Some(frame))
+    Ok(Some(input.split_to(len).freeze()))
 }
 
 /// Makes room in `input` for the rest of the frame that it begins with, so that a large frame is not moved as it grows.
@@ -55,14 +60,16 @@ pub fn split_frame(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<By
 ///
 /// As [`split_frame`].
 pub fn reserve_frame(input: &mut BytesMut, limit_bytes: usize) -> Result<(), FrameError> {
-    let Some(len) = peek_len(input, limit_bytes)? else { return Ok(()) };
-    let missing = (len + 4).saturating_sub(input.len());
-    if missing == 0 {
-        return Ok(());
-    }
-    let believed = if input.len() >= BELIEVE_FROM_BYTES { missing } else { missing.min(BELIEVE_FROM_BYTES) };
-    input.reserve(believed);
+    let missing = missing_bytes(input, limit_bytes)?;
+    input.reserve(missing);
     Ok(())
+}
+
+/// Returns for how many more bytes of the frame that `input` begins with to make room.
+pub(super) fn missing_bytes(input: &BytesMut, limit_bytes: usize) -> Result<usize, FrameError> {
+    let Some(len) = peek_len(input, limit_bytes)? else { return Ok(0) };
+    let missing = (len + 4).saturating_sub(input.len());
+    Ok(if input.len() >= BELIEVE_FROM_BYTES { missing } else { missing.min(BELIEVE_FROM_BYTES) })
 }
 
 fn peek_len(input: &BytesMut, limit_bytes: usize) -> Result<Option<usize>, FrameError> {

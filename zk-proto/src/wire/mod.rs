@@ -11,6 +11,7 @@ mod encoder;
 mod frame;
 mod jute;
 mod secret;
+mod spare;
 mod text;
 
 pub use decoder::{DecodeError, DecodeErrorKind, Decoder};
@@ -18,4 +19,5 @@ pub use encoder::{Encoder, Payload, Splice};
 pub use frame::{FrameError, reserve_frame, split_frame};
 pub use jute::Jute;
 pub use secret::Secret;
+pub(crate) use spare::Spare;
 pub use text::Text;
