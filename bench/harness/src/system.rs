@@ -3,10 +3,7 @@
 use std::{fs, time::Duration};
 
 use cpu_time::ProcessTime;
-use rustix::{
-    param::page_size,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
-};
+use rlimit::Resource;
 
 /// Returns how much processor time this process has used, in all of its threads, in the kernel too.
 pub fn cpu_time() -> Duration {
@@ -15,9 +12,10 @@ pub fn cpu_time() -> Duration {
 
 /// Returns how much memory of this process is resident.
 pub fn resident_bytes() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").expect("Linux tells of memory");
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.expect("the second field is resident pages") * page_size() as u64
+    let status = fs::read_to_string("/proc/self/status").expect("Linux tells of memory");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kilobytes: u64 = resident.and_then(|text| text.parse().ok()).expect("there is a line of resident memory");
+    kilobytes * 1024
 }
 
 /// Returns how many threads this process has.
@@ -27,6 +25,7 @@ pub fn thread_count() -> usize {
 
 /// Allows for as many open files as the system lets us have.
 pub fn raise_file_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if let Ok((_, most)) = Resource::NOFILE.get() {
+        _ = Resource::NOFILE.set(most, most);
+    }
 }

@@ -14,6 +14,9 @@ use crate::{
 /// Whoever has not set its watches again by then never will.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// So long a connection works before it is lost.
+const LASTING: Duration = Duration::from_secs(3);
+
 /// So often is asked.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -39,6 +42,8 @@ pub(crate) async fn watches<C: Client>(client: &C, order: &Order) {
 pub(crate) async fn rewatch<C: Client>(client: &C, order: &Order) {
     let paths = paths(order);
     let watchers = set(client, &paths).await;
+    // Who dials again at once does so after a connection that has lasted, and not in a hurry to be refused again.
+    C::sleep(LASTING).await;
     give_up_after(PATIENCE + PATIENCE / 2, || {
         tell("rewatch_ms", f64::NAN);
         tell("events", 0);

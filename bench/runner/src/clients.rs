@@ -28,7 +28,6 @@ pub(crate) enum Threads {
 /// A client that can be run.
 pub(crate) struct Client {
     pub(crate) name: String,
-    pub(crate) is_ours: bool,
     pub(crate) program: Vec<String>,
     pub(crate) flavour: &'static str,
     pub(crate) pace: Pace,
@@ -41,10 +40,6 @@ impl Client {
     /// Returns whether it has an answer to a workload.
     pub(crate) fn does(&self, workload: Workload) -> bool {
         self.workloads.contains(&workload)
-    }
-
-    pub(crate) fn is_floor(&self) -> bool {
-        self.name == FLOOR
     }
 }
 
@@ -93,12 +88,10 @@ pub(crate) fn find(options: &Options) -> Clients {
                 _ if flavour == "ct" => Threads::One,
                 _ => Threads::Many,
             };
-            let is_ours = name.starts_with("zk-");
             let program = program.exists().then(|| vec![program.display().to_string()]);
             let program = program.ok_or_else(|| format!("the program {binary} was not built"));
             clients.take(options, name, program, |name, program| Client {
                 name,
-                is_ours,
                 program,
                 flavour,
                 pace,
@@ -108,11 +101,10 @@ pub(crate) fn find(options: &Options) -> Clients {
         }
     }
     for (name, program, pace) in
-        [("c", c(), Pace::Slow), ("java", java(), Pace::Middling), ("kazoo", kazoo(), Pace::Slow)]
+        [("c", c(), Pace::Middling), ("java", java(), Pace::Middling), ("kazoo", kazoo(), Pace::Slow)]
     {
         clients.take(options, name.to_owned(), program, |name, program| Client {
             name,
-            is_ours: false,
             program,
             flavour: "",
             pace,

@@ -70,7 +70,7 @@ fn difference(
     options: &Options,
     count: &dyn Fn(&[String]) -> Outcome<Option<f64>>,
 ) -> Outcome<Option<f64>> {
-    let mut counted = |times| {
+    let counted = |times| {
         let server = Server::start(plan)?;
         count(&arguments(plan, client, &server, options, times))
     };

@@ -44,6 +44,7 @@ fn main() -> Outcome<()> {
             // What is there already is kept should a later one fail.
             results.write(&path)?;
         }
+        servers::clean();
     }
     let table = table::render(&results);
     println!("{table}");

@@ -208,17 +208,16 @@ const PLANS: &[Plan] = &[
 
 impl Plan {
     pub(crate) fn operations(&self, pace: Pace, options: &Options) -> usize {
+        // What is divided by the number of watches depends on it; so these are as many for all but the slowest.
+        let is_fixed = matches!(self.workload, Workload::Watches | Workload::Rewatch | Workload::Idle);
         let operations = match (pace, options.is_real) {
             (Pace::Fast, false) => self.operations,
+            (Pace::Middling, _) if is_fixed => self.operations,
             // A real server is the slower end.
             (Pace::Fast | Pace::Middling, _) => (self.operations / 5).max(self.slow_operations),
             (Pace::Slow, _) => self.slow_operations,
         };
-        // What is counted at the end makes sense for whole numbers of tasks alone.
-        match self.workload {
-            Workload::Idle | Workload::Rewatch | Workload::Watches => operations,
-            _ => ((operations as f64 * options.scale) as usize).max(16),
-        }
+        if is_fixed { operations } else { ((operations as f64 * options.scale) as usize).max(16) }
     }
 }
 

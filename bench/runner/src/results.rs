@@ -62,9 +62,11 @@ impl Results {
         Some(Spread { median: f64::midpoint(low, high), least, most })
     }
 
-    /// Returns how many times the floor's number a client's is: the median over the rounds, each with its own floor.
+    /// Returns how many times the floor's median a client's is.
     pub(crate) fn times_floor(&self, workload: &str, client: &str, metric: &str) -> Option<f64> {
-        let floor = self.spread(workload, FLOOR, metric)?.median;
+        // The floor keeps nothing.
+        let floor_of = if workload == "w5-kept" { "w5" } else { workload };
+        let floor = self.spread(floor_of, FLOOR, metric)?.median;
         let own = self.spread(workload, client, metric)?.median;
         (floor > 0.0).then_some(own / floor)
     }

@@ -88,7 +88,7 @@ pub(crate) fn on_cores(cores: &str) -> Command {
 
 /// Returns where there is a certificate for localhost, and its key. Makes them when they are missing.
 pub(crate) fn certificate() -> Outcome<(PathBuf, PathBuf)> {
-    let folder = env::temp_dir().join(format!("zk-bench-{}", std::process::id()));
+    let folder = folder();
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     if !key.exists() {
         fs::create_dir_all(&folder)?;
@@ -97,4 +97,13 @@ pub(crate) fn certificate() -> Outcome<(PathBuf, PathBuf)> {
         fs::write(&key, made.key_pair.serialize_pem())?;
     }
     Ok((certificate, key))
+}
+
+/// Removes what was made for the servers.
+pub(crate) fn clean() {
+    _ = fs::remove_dir_all(folder());
+}
+
+fn folder() -> PathBuf {
+    env::temp_dir().join(format!("zk-bench-{}", std::process::id()))
 }

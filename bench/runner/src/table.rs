@@ -50,7 +50,6 @@ pub(crate) fn render(results: &Results) -> String {
 fn workload(results: &Results, name: &str, text: &mut String) {
     let Some(plan) = find(name) else { return };
     let judged = plan.metrics[0];
-    // What lacks a floor of its own has that of its sibling.
     let best = results.best_peer(name, judged.key);
     let is_known =
         |metric: &&Metric| results.clients(name).any(|client| results.spread(name, client, metric.key).is_some());
