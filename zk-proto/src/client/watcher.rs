@@ -37,6 +37,7 @@ use crate::{
 ///
 /// Both survive a lost link, and both end with the session: the last item is the [`WatchEnd`]. The session stays open as long as
 /// there is a watcher.
+#[must_use = "dropping it takes the watch off"]
 pub struct Watcher {
     hold: Arc<Hold>,
     key: Key,

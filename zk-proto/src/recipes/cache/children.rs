@@ -48,6 +48,7 @@ use crate::{
 ///
 /// It costs a watch for the list and one for each child, a list for each child that comes or goes, and a read for each that is new
 /// or was changed. After each reconnect every child is read again.
+#[must_use = "dropping it ends the watch on the children"]
 #[derive(Clone, Debug)]
 pub struct ChildrenCache(Arc<Handle>);
 

@@ -59,6 +59,7 @@ use crate::{
 ///
 /// It costs one watch on the server, and a read for each change and each reconnect. The session stays open as long as the cache is
 /// there. The data is a copy, which keeps no read buffer alive.
+#[must_use = "dropping it ends the watch on the node"]
 #[derive(Clone, Debug)]
 pub struct NodeCache(Arc<Handle>);
 

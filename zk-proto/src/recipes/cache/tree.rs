@@ -68,6 +68,7 @@ use crate::{
 /// [to leave the data](TreeCacheBuilder::numbers_only).
 ///
 /// The session stays open as long as the cache is there.
+#[must_use = "dropping it ends the watch on the tree"]
 #[derive(Clone, Debug)]
 pub struct TreeCache(Arc<Handle>);
 
