@@ -120,8 +120,8 @@ impl OperationMetrics {
 pub struct Histogram {
     buckets: [u64; Self::BOUNDS.len() + 1],
     count: u64,
-    sum: Duration,
-    longest: Duration,
+    sum_nanos: u64,
+    longest_nanos: u64,
 }
 
 impl Histogram {
@@ -145,13 +145,24 @@ impl Histogram {
         Duration::from_secs(10),
     ];
 
-    pub(crate) fn record(&mut self, duration: Duration) {
+    /// The bounds as they are compared: every answer is recorded, and nanoseconds cost less than durations.
+    const BOUNDS_NANOS: [u64; Self::BOUNDS.len()] = {
+        let mut nanos = [0; Self::BOUNDS.len()];
+        let mut index = 0;
+        while index < nanos.len() {
+            nanos[index] = Self::BOUNDS[index].as_nanos() as u64;
+            index += 1;
+        }
+        nanos
+    };
+
+    pub(crate) fn record(&mut self, nanos: u64) {
         // From below, for most are short.
-        let bucket = Self::BOUNDS.iter().position(|bound| duration <= *bound).unwrap_or(Self::BOUNDS.len());
+        let bucket = Self::BOUNDS_NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(Self::BOUNDS.len());
         self.buckets[bucket] += 1;
         self.count += 1;
-        self.sum = self.sum.saturating_add(duration);
-        self.longest = self.longest.max(duration);
+        self.sum_nanos = self.sum_nanos.saturating_add(nanos);
+        self.longest_nanos = self.longest_nanos.max(nanos);
     }
 
     /// Returns how many durations there were.
@@ -161,12 +172,12 @@ impl Histogram {
 
     /// Returns the sum of all durations.
     pub fn sum(&self) -> Duration {
-        self.sum
+        Duration::from_nanos(self.sum_nanos)
     }
 
     /// Returns the longest duration; zero where there was none.
     pub fn longest(&self) -> Duration {
-        self.longest
+        Duration::from_nanos(self.longest_nanos)
     }
 
     /// Returns each bound with the number of durations that do not exceed it, as Prometheus counts; at last `None`, no bound, with
@@ -184,13 +195,13 @@ impl Histogram {
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         let rank = (u128::from(self.count) * u128::from(percent.min(100))).div_ceil(100).max(1);
         let (bound, _) = self.cumulative().find(|(_, count)| u128::from(*count) >= rank)?;
-        Some(bound.map_or(self.longest, |bound| bound.min(self.longest)))
+        Some(bound.map_or(self.longest(), |bound| bound.min(self.longest())))
     }
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { buckets: [0; Self::BOUNDS.len() + 1], count: 0, sum: Duration::ZERO, longest: Duration::ZERO }
+        Self { buckets: [0; Self::BOUNDS.len() + 1], count: 0, sum_nanos: 0, longest_nanos: 0 }
     }
 }
 
@@ -198,8 +209,8 @@ impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Histogram")
             .field("count", &self.count)
-            .field("sum", &self.sum)
-            .field("longest", &self.longest)
+            .field("sum", &self.sum())
+            .field("longest", &self.longest())
             .field("percentile_50", &self.percentile(50))
             .field("percentile_99", &self.percentile(99))
             .finish()
@@ -214,7 +225,7 @@ mod tests {
 
     fn histogram(durations: impl IntoIterator<Item = Duration>) -> Histogram {
         let mut histogram = Histogram::default();
-        durations.into_iter().for_each(|duration| histogram.record(duration));
+        durations.into_iter().for_each(|duration| histogram.record(u64::try_from(duration.as_nanos()).unwrap()));
         histogram
     }
 

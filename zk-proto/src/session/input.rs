@@ -101,7 +101,7 @@ impl<T, W: Clone> Session<T, W> {
             xid::NOTIFICATION => return self.take_notification(&header, input),
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
-                self.meter.heartbeats.record(self.now.saturating_since(sent));
+                self.meter.heartbeats.record(self.now.nanos_since(sent));
                 self.prove(sent, header.err);
                 self.check_demand(header.err);
             }
@@ -152,7 +152,7 @@ impl<T, W: Clone> Session<T, W> {
         if let (Some(sent), Owner::Caller { .. } | Owner::Orphan { .. }) = (entry.sent, &entry.owner) {
             let is_waited_for = matches!(entry.owner, Owner::Caller { .. });
             let is_ok = is_waited_for.then_some(header.err == ErrorCode::Ok);
-            self.meter.answered(entry.op, is_ok, self.now.saturating_since(sent), self.config.slow_request);
+            self.meter.answered(entry.op, is_ok, self.now.nanos_since(sent));
         }
         match entry.owner {
             Owner::Session(internal) => return self.settle_internal(internal, header.err),

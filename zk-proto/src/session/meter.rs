@@ -27,6 +27,10 @@ pub(super) struct Meter {
     /// The operations that were used; those of `tallies` in the same order. A program uses few, and they lie side by side.
     ops: Vec<OpCode>,
     tallies: Vec<OperationMetrics>,
+    /// The one that was used last, and is likely the next.
+    last: usize,
+    /// From when on an answer is slow.
+    slow_nanos: u64,
     pub(super) slow: u64,
     #[cfg(feature = "tracing")]
     pub(super) slow_answers: Vec<Slow>,
@@ -47,14 +51,21 @@ pub(super) struct Meter {
 }
 
 impl Meter {
+    pub(super) fn new(slow: Option<Duration>) -> Self {
+        let slow_nanos = slow.map_or(u64::MAX, |slow| u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX));
+        Self { slow_nanos, ..Self::default() }
+    }
+
     fn tally(&mut self, op: OpCode) -> &mut OperationMetrics {
-        let known = self.ops.iter().position(|known| *known == op);
-        let index = known.unwrap_or_else(|| {
-            self.ops.push(op);
-            self.tallies.push(OperationMetrics::new(op));
-            self.ops.len() - 1
-        });
-        &mut self.tallies[index]
+        if self.ops.get(self.last) != Some(&op) {
+            let known = self.ops.iter().position(|known| *known == op);
+            self.last = known.unwrap_or_else(|| {
+                self.ops.push(op);
+                self.tallies.push(OperationMetrics::new(op));
+                self.ops.len() - 1
+            });
+        }
+        &mut self.tallies[self.last]
     }
 
     /// A caller's request is over without an answer.
@@ -74,19 +85,19 @@ impl Meter {
     }
 
     /// A caller's request was answered: by an error or not, or `None` where the caller has given it up and that was counted.
-    pub(super) fn answered(&mut self, op: OpCode, is_ok: Option<bool>, took: Duration, slow: Option<Duration>) {
+    pub(super) fn answered(&mut self, op: OpCode, is_ok: Option<bool>, took_nanos: u64) {
         let tally = self.tally(op);
-        tally.latency.record(took);
+        tally.latency.record(took_nanos);
         match is_ok {
             Some(true) => tally.ok += 1,
             Some(false) => tally.errors += 1,
             None => {}
         }
-        if slow.is_some_and(|slow| took >= slow) {
+        if took_nanos >= self.slow_nanos {
             self.slow += 1;
             #[cfg(feature = "tracing")]
             if self.slow_answers.len() < KEPT_SLOW {
-                self.slow_answers.push(Slow { op, took });
+                self.slow_answers.push(Slow { op, took: Duration::from_nanos(took_nanos) });
             }
         }
     }

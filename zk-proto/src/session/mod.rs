@@ -166,6 +166,7 @@ impl<T, W: Clone> Session<T, W> {
             identity = Some(Identity { id: session, password, timeout, global: true });
             last_zxid = seen;
         }
+        let meter = Meter::new(config.slow_request);
         let auths = config
             .auth
             .iter()
@@ -198,7 +199,7 @@ impl<T, W: Clone> Session<T, W> {
             auth_failure: None,
             cannot_remove_watches: false,
             steps: 0,
-            meter: Meter::default(),
+            meter,
         }
     }
 
