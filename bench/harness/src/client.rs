@@ -141,14 +141,12 @@ async fn writes<C: Client>(client: &C, path: &str, data: &'static [u8], count: u
 }
 
 /// Makes so many calls, with so many on their way.
-pub(crate) async fn windowed<C: Client, F: Future + Unpin, T>(
+pub(crate) async fn windowed<C: Client, F: Future<Output = T> + Unpin, T>(
     count: usize,
     window: usize,
     mut call: impl FnMut() -> F,
     mut take: impl FnMut(T),
-) where
-    F: Future<Output = T>,
-{
+) {
     let mut started = 0;
     if C::EAGER {
         let mut calls = VecDeque::with_capacity(window);

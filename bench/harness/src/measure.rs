@@ -88,7 +88,7 @@ pub struct Sampled {
 impl Sampled {
     /// An operation begins.
     pub fn begin(&mut self) {
-        self.began = (self.count % 16 == 0).then(Instant::now);
+        self.began = self.count.is_multiple_of(16).then(Instant::now);
         self.count += 1;
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn encode_multi(iterations: usize) {
 fn encode(iterations: usize, request: &impl Request) {
     let mut buffer = BytesMut::new();
     for iteration in 0..iterations {
-        if iteration % BATCH == 0 {
+        if iteration.is_multiple_of(BATCH) {
             buffer.clear();
         }
         black_box(request).encode(&mut Encoder::new(&mut buffer));

@@ -34,10 +34,10 @@ fn main() -> Outcome<()> {
         }
         results.missing = clients.missing;
         for plan in plan::plans(&options) {
-            let measured = round::measure(&plan, &clients.found, &options)?;
+            let measured = round::measure(plan, &clients.found, &options)?;
             results.take(plan.name, measured);
             if options.counts {
-                for (client, counts) in counts::measure(&plan, &clients.found, &options)? {
+                for (client, counts) in counts::measure(plan, &clients.found, &options)? {
                     results.add(plan.name, &client, counts);
                 }
             }

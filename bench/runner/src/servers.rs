@@ -25,7 +25,7 @@ pub(crate) const DELAY: Duration = Duration::from_millis(5);
 pub(crate) enum Server {
     Ours { process: Child, plain: String, secure: String },
     InMemory(TestServer),
-    Real(ensemble::Server),
+    Real(Box<ensemble::Server>),
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
         client.create(SMALL, &SMALL_DATA).wait()?;
         client.create(BIG, &vec![b'y'; BIG_BYTES][..]).wait()?;
         client.close().wait();
-        Ok(Self::Real(server))
+        Ok(Self::Real(Box::new(server)))
     }
 
     pub(crate) fn address(&self, workload: Workload) -> String {

@@ -64,7 +64,13 @@ impl<S: Read + Write> Wire<S> {
     /// Makes so many requests, with so many in flight.
     pub(crate) fn window(&mut self, request: &[u8], count: usize, window: usize) -> io::Result<()> {
         let first = window.min(count);
-        let batch = request.repeat(if request.len() * first < 1 << 20 { first } else { 1 });
+        let repeated;
+        let batch = if first > 1 && request.len() * first < 1 << 20 {
+            repeated = request.repeat(first);
+            &repeated[..]
+        } else {
+            request
+        };
         let (mut to_send, mut to_receive, mut room) = (count, count, window);
         while to_receive > 0 {
             let mut now = to_send.min(room);
