@@ -95,12 +95,14 @@ where
             for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
                 is_busy |= transport.send(&mut self.machine, self.io, cx, now);
             }
-            if self.machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let deadline = self.machine.poll_timeout();
+            if deadline.is_some_and(|deadline| deadline <= now) {
                 self.machine.handle_timeout(now);
                 is_busy = true;
             }
+            // What others ask for after the look at the deadline makes this one busy.
             is_busy |= self.machine.poll_work(cx, now).is_ready();
-            if !is_busy && self.poll_timer(cx).is_pending() {
+            if !is_busy && self.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -110,8 +112,8 @@ where
 
     /// Waits until the machine is due, or somewhat earlier: the deadline of a busy session moves with every request, and
     /// setting the timer anew each time would cost more than a needless turn now and then.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(deadline) = self.machine.poll_timeout() {
+    fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(deadline) = deadline {
             self.armed = Some(self.armed.map_or(deadline, |armed| armed.min(deadline)));
         }
         let Some(armed) = self.armed else { return Poll::Pending };

@@ -164,5 +164,9 @@ impl<T, W: Clone> Session<T, W> {
 }
 
 fn earliest<const N: usize>(deadlines: [Option<Instant>; N]) -> Option<Instant> {
-    deadlines.into_iter().flatten().min()
+    let earlier = |one: Option<Instant>, other: Option<Instant>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    deadlines.into_iter().fold(None, earlier)
 }
