@@ -27,6 +27,18 @@ fn a_length_that_cannot_be_costs_the_link_before_the_body_arrives() {
 }
 
 #[test]
+fn what_is_received_is_limited_as_configured() {
+    let mut pair = Pair::connected_with(settings_with(|config| config.limits.receive_frame_bytes = 100));
+    pair.submit(&GetData::new("/a"), 'a');
+    pair.answer_next(&data(&[0; 12]));
+    assert_eq!(pair.told(), ["a: Ok"], "16 bytes of header, 4 of a length, 12 of data, and 68 of a stat");
+
+    pair.send(&101_i32.to_be_bytes());
+
+    assert_eq!(pair.told(), ["Suspended(Violation(Frame(TooLong { len: 101, limit: 100 })))"]);
+}
+
+#[test]
 fn a_frame_shorter_than_a_header_costs_the_link() {
     for len in 0..16 {
         let mut pair = Pair::connected();
