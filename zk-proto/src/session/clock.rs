@@ -32,7 +32,7 @@ impl<T, W: Clone> Session<T, W> {
             | Phase::Auth { attempt, .. } => Some(attempt.deadline),
             Phase::Ready(ready) if ready.leaving && !ready.has_unanswered() => Some(self.now),
             Phase::Ready(ready) => {
-                let silence = timing::silence_deadline(self.timeout(), ready.heard);
+                let silence = timing::silence_deadline(self.timeout(), ready.silent_since());
                 let ping = timing::ping_deadline(self.timeout(), ready.sent);
                 let search = ready.search.as_ref().filter(|_| self.probe.is_none()).map(|search| search.due);
                 earliest([Some(silence), (!ready.ping_due).then_some(ping), search])
@@ -98,13 +98,14 @@ impl<T, W: Clone> Session<T, W> {
     fn run_heartbeat(&mut self) {
         let (now, timeout, room) = (self.now, self.timeout(), self.has_room());
         let Phase::Ready(ready) = &mut self.phase else { return };
-        if timing::silence_deadline(timeout, ready.heard) <= now {
+        if timing::silence_deadline(timeout, ready.silent_since()) <= now {
             // What we did not read we cannot have heard.
             let choked = core::mem::replace(&mut ready.choked, !room);
             if room && !choked && !broken!("never notices silence") {
                 return self.drop_link(Cause::Silence);
             }
             ready.heard = now;
+            ready.frame_since = ready.frame_since.map(|_| now);
         }
         if timing::ping_deadline(timeout, ready.sent) <= now {
             ready.ping_due = true;

@@ -8,7 +8,7 @@ use super::{
     End, Event, Reply, RequestError, Session, Violation, WatchedEvent, WatchedEventKind, greeting,
     outbox::{Entry, Internal, Owner},
     phase::{Phase, Ready},
-    secure,
+    secure, timing,
     watches::{self, Confirmed},
     xid,
 };
@@ -21,17 +21,24 @@ use crate::{
     wire::{Decoder, reserve_frame, split_frame},
 };
 
-/// How many bytes of an unfinished frame are a sign of life. Fewer are none: a server that sends a byte now and then must not
+/// How many bytes of a frame must come within the time that a server may be silent for: one that sends a byte now and then must not
 /// keep a link for ever that brings no reply.
-const SIGN_OF_LIFE_BYTES: usize = 16 << 10;
+const PROGRESS_BYTES: usize = 16 << 10;
 
 impl<T, W: Clone> Session<T, W> {
     /// Takes whole frames off the front of `input`, as long as there is room for what they tell.
     pub(super) fn take_frames(&mut self, input: &mut BytesMut) {
+        let (now, timeout) = (self.now, self.timeout());
         if let Phase::Ready(ready) = &mut self.phase {
             // While there was no room, nobody listened.
-            if input.len() >= ready.credited + SIGN_OF_LIFE_BYTES || ready.choked {
-                (ready.heard, ready.credited) = (self.now, input.len());
+            if input.len() > ready.left_over || ready.choked {
+                // Nor where the process stood still: what came meanwhile may lie in the socket.
+                let was_deaf = ready.choked || timing::silence_deadline(timeout, ready.heard) <= now;
+                ready.heard = now;
+                let parts = input.len() / PROGRESS_BYTES;
+                if ready.frame_since.is_none() || was_deaf || parts > ready.parts {
+                    (ready.frame_since, ready.parts) = (Some(now), parts);
+                }
             }
         }
         let Some((link, _)) = self.phase.link() else { return };
@@ -54,7 +61,7 @@ impl<T, W: Clone> Session<T, W> {
             match taken {
                 Ok(Some(frame)) => {
                     if let Phase::Ready(ready) = &mut self.phase {
-                        (ready.heard, ready.credited) = (self.now, input.len());
+                        (ready.frame_since, ready.parts) = (Some(now), input.len() / PROGRESS_BYTES);
                     }
                     self.take_frame(frame);
                 }
@@ -64,6 +71,10 @@ impl<T, W: Clone> Session<T, W> {
         }
         let choked = !self.has_room();
         if let Phase::Ready(ready) = &mut self.phase {
+            if input.is_empty() {
+                ready.frame_since = None;
+            }
+            ready.left_over = input.len();
             ready.choked = choked;
         }
         self.leave_if_idle();

@@ -60,7 +60,7 @@ pub(super) struct Ready<T> {
     pub(super) server: Server,
     /// Since when.
     pub(super) since: Instant,
-    /// When a frame last came, or a good part of one.
+    /// When bytes last came.
     pub(super) heard: Instant,
     /// When something that touches the session was last handed out.
     pub(super) sent: Instant,
@@ -79,8 +79,12 @@ pub(super) struct Ready<T> {
     pub(super) leaving: bool,
     /// Whether input was left alone because the event queue was full: then silence is our own doing.
     pub(super) choked: bool,
-    /// How many bytes of the unfinished frame have counted as a sign of life.
-    pub(super) credited: usize,
+    /// How many bytes of input were left over.
+    pub(super) left_over: usize,
+    /// When the frame that is unfinished began, or a good part of it was complete.
+    pub(super) frame_since: Option<Instant>,
+    /// How many such parts have counted.
+    pub(super) parts: usize,
     /// Memory for large replies.
     pub(super) spare: Spare,
     /// Whether the server has answered anything since the greeting.
@@ -90,6 +94,11 @@ pub(super) struct Ready<T> {
 }
 
 impl<T> Ready<T> {
+    /// Returns since when the server is silent: since its last byte, or since a frame of it does not get on.
+    pub(super) fn silent_since(&self) -> Instant {
+        self.frame_since.map_or(self.heard, |since| since.min(self.heard))
+    }
+
     pub(super) fn new(attempt: Attempt, welcome: Greeted, last_zxid: Zxid, now: Instant) -> Self {
         Self {
             id: attempt.id,
@@ -105,7 +114,9 @@ impl<T> Ready<T> {
             replay_zxid: last_zxid,
             leaving: false,
             choked: false,
-            credited: 0,
+            left_over: 0,
+            frame_since: None,
+            parts: 0,
             spare: Spare::default(),
             proved: false,
             search: welcome.read_only.then(|| Search::new(now)),
