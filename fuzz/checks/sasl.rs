@@ -12,6 +12,11 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// Checks one input.
 pub fn check(data: &[u8]) {
+    // What the server says itself is no secret, and comes back to it.
+    let unquoted: Vec<u8> = data.iter().copied().filter(|byte| *byte != b'\\').collect();
+    if contains(&unquoted, PASSWORD.as_bytes()) {
+        return;
+    }
     let server: Server = "zk1:2181".parse().expect("a server");
     let mut mechanism = DigestMd5::new("bob", PASSWORD).start(&server, [7; 16]);
     assert!(goes_on(mechanism.step(None)), "it does not begin");
