@@ -332,6 +332,9 @@ macro_rules! conformance_in_memory {
                 a_sequence_ends_at_its_ceiling
                 a_server_cut_off_from_its_quorum_serves_readers_only
             }
+            locks_in_memory {
+                a_released_lock_wakes_one_of_a_thousand_and_costs_no_more_than_with_a_few
+            }
             tree_caches_in_memory {
                 a_server_that_knows_no_persistent_watches_has_its_tree_followed_all_the_same
                 more_nodes_than_16_bits_count_are_read_and_followed

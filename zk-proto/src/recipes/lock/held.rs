@@ -22,7 +22,7 @@ use crate::{
     code::ErrorCode,
     record::Stat,
     request::{Multi, Op, OpResult, Version},
-    session::State,
+    session::{State, WatchedEventKind},
 };
 
 /// What a holder may ask another one by writing it to his node, as Curator's clients do.
@@ -312,6 +312,8 @@ async fn watch_over(client: Background, node: Node, hope: Hope, standing: Cell<S
                 },
                 Waiting::Watching(watcher) => match either(outside, pin!(watcher.changed())).await {
                     Either::First(outside) => News::Outside(outside),
+                    // That was the node that was looked at when the watch was set, which was ours.
+                    Either::Second(Ok(event)) if event.kind == WatchedEventKind::NodeDeleted => News::Removed,
                     Either::Second(Ok(_)) => News::Touched,
                     Either::Second(Err(_)) => News::SessionOver,
                 },
@@ -362,7 +364,9 @@ async fn watch_over(client: Background, node: Node, hope: Hope, standing: Cell<S
                 tell(Tenure::Held);
                 waiting = Waiting::Watching(watcher);
             }
-            News::Found(Ok(_) | Err(Error::Server(ErrorCode::NoNode))) => return tell(Tenure::Lost(Loss::Removed)),
+            News::Removed | News::Found(Ok(_) | Err(Error::Server(ErrorCode::NoNode))) => {
+                return tell(Tenure::Lost(Loss::Removed));
+            }
             News::Found(Err(Error::Ended { .. })) => return tell(Tenure::Lost(Loss::SessionOver)),
             News::Found(Err(error)) => match Trouble::of(&error) {
                 Trouble::InDoubt => waiting = Waiting::Looking(look(&client, &node)),
@@ -383,6 +387,7 @@ enum News {
     Outside(Either<(), Option<State>>),
     Found(Result<(Bytes, Stat, Watcher), Error>),
     Touched,
+    Removed,
     Late,
     SessionOver,
 }

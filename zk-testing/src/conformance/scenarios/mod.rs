@@ -21,6 +21,7 @@ pub mod liars;
 pub mod lifecycle;
 pub mod load;
 pub mod locks;
+pub mod locks_in_memory;
 pub mod maps;
 pub mod metrics;
 pub mod multi;
