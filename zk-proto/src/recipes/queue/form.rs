@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::line::Number;
-use crate::broken::broken;
+use crate::{broken::broken, code::CreateMode};
 
 /// The priority of who names none, in kazoo's queues.
 const KAZOO_DEFAULT: i64 = 100;
@@ -85,6 +85,21 @@ impl Form {
         match self {
             Self::Native | Self::NativePriority => true,
             Self::Simple | Self::Kazoo | Self::Curator | Self::CuratorPriority | Self::Delay | Self::Id => false,
+        }
+    }
+
+    /// Returns how nodes above entries and claims are made. Those that kazoo's clients look at have to stay when they are empty: a
+    /// worker that waits there fails when they go.
+    pub(super) fn above(self) -> CreateMode {
+        match self {
+            Self::Kazoo => CreateMode::Persistent,
+            Self::Native
+            | Self::NativePriority
+            | Self::Simple
+            | Self::Curator
+            | Self::CuratorPriority
+            | Self::Delay
+            | Self::Id => CreateMode::Container,
         }
     }
 

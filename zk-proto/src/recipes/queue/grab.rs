@@ -93,6 +93,7 @@ impl Store {
         let entry = receipt::Entry {
             path: item.path().to_string(),
             prefix: self.child(&self.form.prefix(item.label(), &guid)),
+            above: self.form.above(),
             data: item.raw().clone(),
             acl: self.acl.clone(),
         };

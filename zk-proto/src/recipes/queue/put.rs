@@ -4,7 +4,7 @@
 //! proves that it was made, but that it is not found proves nothing.
 
 use super::{
-    super::{guid::Guid, parents::ensure_path, session::session},
+    super::{guid::Guid, session::session},
     form::Label,
     frame,
     item::{Put, WhenFull},
@@ -69,7 +69,7 @@ impl Store {
             if error.code() == Some(ErrorCode::NoNode) && tries > 0 {
                 tries -= 1;
                 for path in [Some(&self.path), self.receipts.as_ref()].into_iter().flatten() {
-                    ensure_path(&self.client, path, self.acl()).await?;
+                    self.ensure(path).await?;
                 }
             } else if error.is_certainly_not_applied() {
                 go_on(&self.client, error).await?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::super::{
     janitor::{Remains, child, clean_up},
-    parents::ensure_path,
+    parents::ensure_path_as,
     session::Trouble,
     together::both,
 };
@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pub(super) path: String,
     /// What a path begins with if that one is taken: by an entry of another parent, which had the same number.
     pub(super) prefix: String,
+    /// How the queue is made where it has gone.
+    pub(super) above: CreateMode,
     pub(super) data: Bytes,
     pub(super) acl: Option<Arc<[Acl]>>,
 }
@@ -118,7 +120,8 @@ async fn put_back(client: &Client, session: SessionId, receipt: &str, entry: &En
         let back = client.multi().create_with(create).delete(receipt, None).pin(session).await;
         match back {
             Err(error) if error.code() == Some(ErrorCode::NoNode) => {
-                ensure_path(client, path::parent(&entry.path).unwrap_or("/"), entry.acl.as_deref()).await?;
+                let queue = path::parent(&entry.path).unwrap_or("/");
+                ensure_path_as(client, queue, entry.acl.as_deref(), entry.above).await?;
             }
             Err(error) if error.code() == Some(ErrorCode::NodeExists) && !mode.is_sequential() => {
                 mode = CreateMode::PersistentSequential;

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use super::{
     super::{
         janitor::child,
-        parents::ensure_path,
+        parents::ensure_path_as,
         session::{Trouble, session},
         together::both,
     },
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     SessionId,
     client::{Client, Error, Watcher},
-    code::ErrorCode,
+    code::{CreateMode, ErrorCode},
     path,
     record::Acl,
     request::Children,
@@ -52,7 +52,8 @@ impl Store {
 
     /// Makes sure that there is a node at that path: ours, that of receipts, or that of claims.
     pub(super) async fn ensure(&self, path: &str) -> Result<(), Error> {
-        ensure_path(&self.client, path, self.acl()).await
+        let mode = if self.receipts.as_deref() == Some(path) { CreateMode::Container } else { self.form.above() };
+        ensure_path_as(&self.client, path, self.acl(), mode).await
     }
 
     /// Lists the names of the entries, or below another node of the queue's; nothing where there is no such node.

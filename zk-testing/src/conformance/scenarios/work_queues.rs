@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use zk_proto::{
+    SessionId,
     client::Client,
     code::ErrorCode,
     recipes::{Delivery, IdQueue, Loss, Put, Settled, Tenure, WorkLayout, WorkQueue},
@@ -57,6 +58,14 @@ pub async fn entries_and_claims_are_named_as_other_clients_do_it(ground: Ground)
     assert_eq!(names(&client, "/kazoo/taken").await, ["entry-003-0000000000"]);
     assert_eq!(delivery.item().priority(), Some(3));
     assert_eq!(soon(delivery.ack()).await.unwrap(), Settled::Done);
+    for path in ["/kazoo", "/kazoo/entries", "/kazoo/taken"] {
+        let owner = client.exists(path).await.unwrap().expect("it is there").ephemeral_owner;
+        assert_eq!(
+            owner,
+            SessionId(0),
+            "{path} stays when it is empty: a worker of kazoo's that waits there fails when it goes"
+        );
+    }
 
     let curator = WorkQueue::new(&client, "/curator").unwrap().layout(WorkLayout::Curator);
     let curator = curator.claims_below("/curator-locks").unwrap().layout(WorkLayout::Curator);

@@ -7,7 +7,7 @@ use super::super::{
     super::{
         guid::Guid,
         janitor::{child, search_shared},
-        parents::ensure_path,
+        parents::ensure_path_as,
         protected::OwnNode,
         session::Trouble,
     },
@@ -45,6 +45,8 @@ pub(super) struct Wanted<'a> {
     pub(super) entry: &'a str,
     /// Where the claims are.
     pub(super) claims: &'a str,
+    /// How what is above the claims is made.
+    pub(super) above: CreateMode,
     pub(super) acl: Option<&'a [Acl]>,
     /// What was read, where claims are counted: by the version of the entry, so each writes it anew.
     pub(super) counted: Option<&'a Item>,
@@ -102,7 +104,7 @@ impl Wanted<'_> {
                     };
                 }
                 tries -= 1;
-                ensure_path(client, self.claims, self.acl).await?;
+                ensure_path_as(client, self.claims, self.acl, self.above).await?;
                 continue;
             }
             match Trouble::of(&error) {

@@ -358,7 +358,8 @@ impl WorkQueue {
     async fn claim(&self, session: SessionId, name: &str) -> Result<Option<Delivery>, Error> {
         let client = &self.store.client;
         let path = self.store.child(name);
-        let wanted = Wanted { entry: &path, claims: &self.claims, acl: self.store.acl(), counted: None };
+        let (above, acl) = (self.store.form.above(), self.store.acl());
+        let wanted = Wanted { entry: &path, claims: &self.claims, above, acl, counted: None };
         let (own, item) = if self.most_claims.is_some() {
             let Some(item) = self.store.read(session, name).await? else { return Ok(None) };
             match (Wanted { counted: Some(&item), ..wanted }).claim(client, session).await? {

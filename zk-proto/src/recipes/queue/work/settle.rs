@@ -1,7 +1,7 @@
 //! Ending a claim together with what it was for, in one transaction.
 
 use super::super::{
-    super::{guid::Guid, janitor::child, lock::Held, parents::ensure_path, session::Trouble, together::both},
+    super::{guid::Guid, janitor::child, lock::Held, session::Trouble, together::both},
     item::Item,
     store::Store,
 };
@@ -81,7 +81,7 @@ impl Case<'_> {
                         return Ok(if is_gone { self.without_item().await } else { Settled::ClaimLost });
                     }
                     (1, ErrorCode::NoNode, _) => return Ok(Settled::Gone),
-                    (2, ErrorCode::NoNode, Aim::Move { to }) => ensure_path(&store.client, to, store.acl()).await?,
+                    (2, ErrorCode::NoNode, Aim::Move { to }) => store.ensure(to).await?,
                     _ => return Err(error),
                 }
             } else if !error.is_certainly_not_applied() {
