@@ -61,6 +61,7 @@ const BY_FLOOR: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle, Rewatch, TlsReads, TlsBigReads];
 const PLAIN: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigReadsKept, BigWrites, Watches, Idle, Rewatch, Lock, LockChain];
+const TLS: &[Workload] = &[TlsReads, TlsBigReads];
 const FUTURES: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigReadsKept, BigWrites, Watches, Idle, Rewatch];
 const BLOCKING: &[Workload] = &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle];
@@ -74,6 +75,7 @@ pub(crate) fn find(options: &Options) -> Clients {
         ("zk-blocking", "client-zk-blocking", &[""], Pace::Fast, PLAIN),
         ("zk-tokio", "client-zk-tokio", &["ct", "mt"], Pace::Fast, ALL),
         ("zk-async-std", "client-zk-async-std", &[""], Pace::Fast, PLAIN),
+        ("tokio-rustls", "client-tokio-rustls", &[""], Pace::Fast, TLS),
         ("zookeeper-client", "client-zookeeper-client", &["ct", "mt"], Pace::Middling, FUTURES),
         ("tokio-zookeeper", "client-tokio-zookeeper", &["ct", "mt"], Pace::Middling, FUTURES),
         ("zookeeper-async", "client-zookeeper-async", &["ct", "mt"], Pace::Middling, FUTURES),
@@ -84,7 +86,7 @@ pub(crate) fn find(options: &Options) -> Clients {
         for &flavour in flavours {
             let name = if flavour.is_empty() { name.to_owned() } else { format!("{name}-{flavour}") };
             let threads = match name.as_str() {
-                FLOOR | "zk-blocking" => Threads::One,
+                FLOOR | "zk-blocking" | "tokio-rustls" => Threads::One,
                 _ if flavour == "ct" => Threads::One,
                 _ => Threads::Many,
             };
