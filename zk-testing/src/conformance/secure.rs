@@ -15,6 +15,8 @@ use crate::{Authority, Identity, TestServer, ensemble};
 pub enum Clients {
     /// They need not.
     Anybody,
+    /// They are asked for one of the server's authority, and need not have it.
+    Invited,
     /// One of the server's authority.
     Certified,
 }
@@ -47,6 +49,7 @@ impl SecureServer {
                 let builder = TestServer::builder().version(version);
                 let builder = match clients {
                     Clients::Anybody => builder.tls(&identity),
+                    Clients::Invited => builder.tls_with_certificates(&identity, &authority.pem()),
                     Clients::Certified => builder.mutual_tls(&identity, &authority.pem()),
                 };
                 SecureKind::Memory(builder.start().unwrap())
@@ -55,7 +58,11 @@ impl SecureServer {
                 let (keys, trusted) = (directory.join("keys.pem"), directory.join("trusted.pem"));
                 fs::write(&keys, identity.key_store()).unwrap();
                 fs::write(&trusted, authority.pem()).unwrap();
-                let demand = if clients == Clients::Certified { "need" } else { "none" };
+                let demand = match clients {
+                    Clients::Anybody => "none",
+                    Clients::Invited => "want",
+                    Clients::Certified => "need",
+                };
                 let builder = ensemble::Builder::new().tls(keys, trusted).property("ssl.clientAuth", demand);
                 SecureKind::Real(Box::new(builder.start().unwrap()))
             }

@@ -8,6 +8,7 @@ macro_rules! conformance_of_tls {
             $run $adapter, $setting;
             tls {
                 a_server_and_a_client_know_each_other_by_their_certificates
+                a_client_without_a_certificate_is_nobody_where_it_need_not_have_one
                 a_server_of_which_something_is_wrong_is_not_spoken_to
                 who_shows_no_certificate_is_refused
                 secured_links_break_and_come_back_with_their_watches

@@ -45,9 +45,10 @@ pub(super) fn checked(list: Option<&[Acl]>, identities: &[Identity], options: &O
                     return Err(ErrorCode::InvalidAcl);
                 }
             }
-            // Unknown to a server that does not do it.
+            // Unknown to servers that do not do it.
             "sasl" if options.sasl_users.is_empty() => return Err(ErrorCode::InvalidAcl),
-            scheme @ ("digest" | "ip" | "sasl") => {
+            "x509" if !options.certificates => return Err(ErrorCode::InvalidAcl),
+            scheme @ ("digest" | "ip" | "sasl" | "x509") => {
                 let id = id()?;
                 if auth::is_valid(scheme, &id) != Some(true) {
                     return Err(ErrorCode::InvalidAcl);

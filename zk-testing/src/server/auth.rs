@@ -22,7 +22,7 @@ impl Identity {
 
     /// Returns whether `auth` in an ACL stands for it.
     pub(super) fn is_authenticated(&self) -> bool {
-        matches!(self.scheme, "digest" | "sasl")
+        matches!(self.scheme, "digest" | "sasl" | "x509")
     }
 
     pub(super) fn is_super(&self) -> bool {
@@ -44,7 +44,12 @@ impl Identity {
 ///
 /// There is no checking of passwords: another one simply gives another identity. Equal to the server's super digest, it
 /// gives the super user's too.
-pub(super) fn authenticate(packet: &AuthPacket, peer: IpAddr, super_digest: Option<&str>) -> Option<Vec<Identity>> {
+pub(super) fn authenticate(
+    packet: &AuthPacket,
+    known: &[Identity],
+    peer: IpAddr,
+    super_digest: Option<&str>,
+) -> Option<Vec<Identity>> {
     match packet.scheme.as_deref()? {
         "ip" => Some(vec![Identity::of_address(peer)]),
         "digest" => {
@@ -53,6 +58,8 @@ pub(super) fn authenticate(packet: &AuthPacket, peer: IpAddr, super_digest: Opti
             let super_user = is_super.then(|| Identity { scheme: "super", id: String::new() });
             Some(super_user.into_iter().chain([Identity { scheme: "digest", id: digest }]).collect())
         }
+        // Of the certificate that was shown already.
+        "x509" => known.iter().find(|identity| identity.scheme == "x509").map(|identity| vec![identity.clone()]),
         _ => None,
     }
 }
@@ -79,6 +86,7 @@ pub(super) fn is_valid(scheme: &str, id: &str) -> Option<bool> {
         "digest" => Some(java::split_colons(id).count() == 2),
         "ip" => Some(Network::parse(id).is_some()),
         "sasl" => Some(is_kerberos_name(id)),
+        "x509" => Some(is_distinguished_name(id)),
         _ => None,
     }
 }
@@ -89,6 +97,24 @@ fn is_kerberos_name(id: &str) -> bool {
     let (primary, instance) = name.split_once('/').map_or((name, None), |(name, instance)| (name, Some(instance)));
     let is_part = |part: &str| !part.is_empty() && !part.contains(['/', '@']);
     is_part(primary) && instance.is_none_or(is_part) && realm.is_none_or(is_part)
+}
+
+/// Returns whether an id reads as a distinguished name: `type=value`, and others after commas. Values with commas of their own have them
+/// escaped.
+fn is_distinguished_name(id: &str) -> bool {
+    let mut is_escaped = false;
+    let parts = id.split(|char| {
+        let ends = char == ',' && !is_escaped;
+        is_escaped = char == '\\' && !is_escaped;
+        ends
+    });
+    let is_part = |part: &str| {
+        let kind = part.split_once('=').map(|(kind, _)| kind.trim());
+        kind.is_some_and(|kind| {
+            !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        })
+    };
+    parts.into_iter().all(is_part)
 }
 
 /// An IPv4 address, or all that share its first bits.
@@ -139,6 +165,23 @@ mod tests {
             [("a:b", true), (":b", true), ("a:", false), ("a", false), ("", false), (":", false), ("a:b:c", false)];
         for (id, expected) in table {
             assert_eq!(is_valid("digest", id), Some(expected), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_x509_id_in_an_acl_is_a_distinguished_name() {
+        let table = [
+            ("CN=alice", true),
+            ("CN=alice,O=Lab,C=US", true),
+            ("CN=alice\\, the first,O=Lab", true),
+            ("2.5.4.3=alice", true),
+            ("alice", false),
+            ("CN=alice,the first", false),
+            ("=alice", false),
+            ("", false),
+        ];
+        for (id, expected) in table {
+            assert_eq!(is_valid("x509", id), Some(expected), "{id}");
         }
     }
 

@@ -170,7 +170,8 @@ impl Server {
     fn serve_auth(&mut self, slot: Slot, xid: i32, body: Bytes) {
         let Ok(packet) = decode::<AuthPacket>(body) else { return self.close_connection(slot) };
         let Some(connection) = self.connections.get_mut(slot) else { return };
-        let identities = authenticate(&packet, connection.peer.ip(), self.options.super_digest.as_deref());
+        let (known, peer) = (&connection.identities, connection.peer.ip());
+        let identities = authenticate(&packet, known, peer, self.options.super_digest.as_deref());
         let is_refused = identities.is_none();
         for identity in identities.into_iter().flatten() {
             if !connection.identities.contains(&identity) {

@@ -94,6 +94,7 @@ pub use sasl::Users;
 pub(crate) use txn::{Effect, Txn};
 pub use watches::WatchMode;
 
+use auth::Identity;
 use connections::{Connections, Phase, Slot};
 use options::millis;
 use replica::Replica;
@@ -172,6 +173,15 @@ impl Server {
             if is_full { self.drop_connection(slot) } else { self.expect_greeting(slot) }
         }
         id
+    }
+
+    /// Takes notice that a connection has shown a certificate, which was verified. Its subject, as in RFC 2253, is an id of the connection
+    /// from now on, in the scheme `x509`. Does nothing where [certificates](Options::certificates) are unknown.
+    pub fn certified(&mut self, connection: ConnectionId, subject: &str) {
+        let connection = self.connections.slot(connection).and_then(|slot| self.connections.get_mut(slot));
+        if let Some(connection) = connection.filter(|_| self.options.certificates) {
+            connection.identities.push(Identity { scheme: "x509", id: subject.to_owned() });
+        }
     }
 
     /// Takes bytes of a connection: whole frames off the front of `input`, as long as their replies find room. The rest

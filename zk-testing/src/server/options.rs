@@ -64,6 +64,8 @@ pub struct Options {
     pub required_auth: Vec<String>,
     /// Who may authenticate by SASL, with DIGEST-MD5. A server without users does not do SASL, and tells so by a null token.
     pub sasl_users: Users,
+    /// Whether connections may have certificates, which are ids of the scheme `x509`; see [`certified`](super::Server::certified).
+    pub certificates: bool,
     /// Which four-letter words are answered; `None` for all.
     pub four_letter_words: Option<Vec<String>>,
     /// Whether there are TTL nodes.
@@ -108,6 +110,7 @@ impl Default for Options {
             super_digest: None,
             required_auth: Vec::new(),
             sasl_users: Users::default(),
+            certificates: false,
             four_letter_words: None,
             extended_types: true,
             persistent_watches: true,

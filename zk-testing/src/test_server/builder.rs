@@ -7,6 +7,8 @@ use std::{
 };
 
 use super::TestServer;
+#[cfg(feature = "tls")]
+use super::secure::Authorities;
 use crate::server::{Options, Order, ReadOnly, Server, Version};
 
 /// Settings for a [`TestServer`].
@@ -32,7 +34,7 @@ pub struct Builder {
     options: Options,
     seed: u64,
     #[cfg(feature = "tls")]
-    tls: Option<(crate::Identity, Option<String>)>,
+    tls: Option<(crate::Identity, Option<Authorities>)>,
 }
 
 impl Builder {
@@ -134,11 +136,24 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS, and demands a certificate of its clients too: of one of the authorities in this PEM text. A client's
-    /// certificate gives it no id here, unlike on a real server.
+    /// Speaks TLS, and demands a certificate of its clients too, as with `ssl.clientAuth=need`: of one of the authorities in this PEM
+    /// text. Its subject is an id of the client's in the scheme `x509`.
     #[cfg(feature = "tls")]
-    pub fn mutual_tls(mut self, identity: &crate::Identity, clients: &str) -> Self {
-        self.tls = Some((identity.clone(), Some(clients.to_owned())));
+    pub fn mutual_tls(self, identity: &crate::Identity, clients: &str) -> Self {
+        self.verified_tls(identity, Authorities { pem: clients.to_owned(), is_required: true })
+    }
+
+    /// Speaks TLS, and asks its clients for a certificate that they need not have, as with `ssl.clientAuth=want`. Whoever shows one is
+    /// as with [`mutual_tls`](Self::mutual_tls); one that is not of these authorities is refused.
+    #[cfg(feature = "tls")]
+    pub fn tls_with_certificates(self, identity: &crate::Identity, clients: &str) -> Self {
+        self.verified_tls(identity, Authorities { pem: clients.to_owned(), is_required: false })
+    }
+
+    #[cfg(feature = "tls")]
+    fn verified_tls(mut self, identity: &crate::Identity, clients: Authorities) -> Self {
+        self.options.certificates = true;
+        self.tls = Some((identity.clone(), Some(clients)));
         self
     }
 
@@ -157,7 +172,7 @@ impl Builder {
         self.options.wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         #[cfg(feature = "tls")]
         if let Some((identity, clients)) = self.tls {
-            let secure = super::secure::Secure::new(&identity, clients.as_deref())?;
+            let secure = super::secure::Secure::new(&identity, clients.as_ref())?;
             let server = TestServer::serve(Server::new(self.options, self.seed), self.address)?;
             // Nobody can know of it yet.
             server.meddle(|world| world.secure = Some(secure));

@@ -52,6 +52,12 @@ impl Socket {
         self.secure = Some(channel);
     }
 
+    /// Returns the subject of the client's certificate, once.
+    #[cfg(feature = "tls")]
+    pub(super) fn take_subject(&mut self) -> Option<String> {
+        self.secure.as_mut().and_then(|channel| channel.take_subject())
+    }
+
     fn take_in(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         #[cfg(feature = "tls")]
         if let Some(channel) = &mut self.secure {

@@ -212,6 +212,10 @@ impl World {
         if self.server.wants_input(id) {
             has_moved |= socket.read(&mut self.scratch, self.frame_limit)?;
         }
+        #[cfg(feature = "tls")]
+        if let Some(subject) = socket.take_subject() {
+            self.server.certified(id, &subject);
+        }
         if !socket.input.is_empty() && self.server.wants_input(id) {
             let before = socket.input.len();
             self.server.handle_input(id, &mut socket.input, now);

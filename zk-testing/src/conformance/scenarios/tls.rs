@@ -2,7 +2,14 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use zk_proto::{acl::Perms, client::Error, code::ErrorCode, record::Acl, session::WatchedEventKind, tls::Tls};
+use zk_proto::{
+    acl::Perms,
+    client::Error,
+    code::ErrorCode,
+    record::{Acl, ClientInfo},
+    session::WatchedEventKind,
+    tls::Tls,
+};
 
 use crate::{
     Authority, Identity,
@@ -42,16 +49,34 @@ pub async fn a_server_and_a_client_know_each_other_by_their_certificates(ground:
     client.create("/secret", b"x").await.unwrap();
     assert_eq!(client.get_data("/secret").await.unwrap().0, "x");
 
-    if server.is_real() {
-        let who = client.who_am_i().await.unwrap();
-        assert!(who.iter().any(|info| info.auth_scheme.as_deref() == Some("x509")), "{who:?}");
-        let mine = [Acl::new(Perms::ALL, "x509", "CN=alice")];
-        client.create("/mine", b"").acl(&mine).await.unwrap();
-        client.set_data("/mine", b"still mine").await.unwrap();
-        let bob = server.trusting_as("bob");
-        let other = soon(ground.builder(&server.address().to_string()).tls(bob).connect()).await.unwrap();
-        assert_eq!(code(other.get_data("/mine").await), ErrorCode::NoAuth);
+    let who = client.who_am_i().await.unwrap();
+    let id = |info: &ClientInfo| (info.auth_scheme.as_deref() == Some("x509")).then(|| info.user.clone().unwrap());
+    assert_eq!(who.iter().find_map(id).as_deref(), Some("CN=alice"), "{who:?}");
+    let mine = [Acl::new(Perms::ALL, "x509", "CN=alice")];
+    client.create("/mine", b"").acl(&mine).await.unwrap();
+    client.set_data("/mine", b"still mine").await.unwrap();
+    client.create("/ours", b"").acl(&[Acl::creator(Perms::ALL)]).await.unwrap();
+    assert_eq!(client.get_acl("/ours").await.unwrap().0, mine, "whoever made it is the certificate's subject");
+    let bob = server.trusting_as("bob");
+    let other = soon(ground.builder(&server.address().to_string()).tls(bob).connect()).await.unwrap();
+    for path in ["/mine", "/ours"] {
+        assert_eq!(code(other.get_data(path).await), ErrorCode::NoAuth, "{path}");
     }
+}
+
+pub async fn a_client_without_a_certificate_is_nobody_where_it_need_not_have_one(ground: Ground) {
+    let server = server(&ground, Clients::Invited);
+    let servers = server.address().to_string();
+    let nobody = soon(ground.builder(&servers).tls(server.trusting().build().unwrap()).connect()).await.unwrap();
+    let alice = soon(ground.builder(&servers).tls(server.trusting_as("alice")).connect()).await.unwrap();
+
+    alice.create("/mine", b"").acl(&[Acl::creator(Perms::ALL)]).await.unwrap();
+    assert_eq!(code(nobody.get_data("/mine").await), ErrorCode::NoAuth);
+    assert_eq!(code(nobody.create("/theirs", b"").acl(&[Acl::creator(Perms::ALL)]).await), ErrorCode::InvalidAcl);
+
+    let stranger = Authority::new("another authority").issue(["alice"]);
+    let stranger = server.trusting().identity(&stranger.certificates, &stranger.key).build().unwrap();
+    failure(&ground, &servers, Some(stranger)).await;
 }
 
 pub async fn a_server_of_which_something_is_wrong_is_not_spoken_to(ground: Ground) {
