@@ -124,6 +124,10 @@ impl Machine for Desk {
         self.with(|exchange, outbox| {
             exchange.see(now);
             let transmit = exchange.session.poll_transmit(link, now);
+            // What the server is known to lack is refused when its turn comes.
+            if exchange.session.has_events() {
+                exchange.settle(outbox);
+            }
             if transmit.is_some() {
                 exchange.places.call_first(outbox);
             }

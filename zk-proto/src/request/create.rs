@@ -13,7 +13,8 @@ use crate::{
 
 /// Creates a node, answered by its path and `Stat`: create2, createContainer or createTTL, as the mode demands.
 ///
-/// Servers before 3.5 do not know any of these; see [`Create`].
+/// Servers before 3.5 do not know any of these. A session that has found that out sends create instead of create2, and refuses the others with
+/// [`Unimplemented`](crate::code::ErrorCode::Unimplemented).
 #[derive(Clone, Debug)]
 pub struct Create2<'a> {
     /// The path. For sequential modes the server appends ten digits.
@@ -33,7 +34,8 @@ pub struct Create2<'a> {
 pub struct Created {
     /// Its path, with the number of a sequential node.
     pub path: String,
-    /// The node.
+    /// The node, as it was made. On servers that do not tell it (ZooKeeper before 3.5, ClickHouse Keeper) the times are 0, and the rest is
+    /// what is known of a new node.
     pub stat: Stat,
 }
 

@@ -36,7 +36,12 @@ impl Identity {
 /// What a server's greeting amounts to.
 #[derive(Debug)]
 pub(super) enum Welcome {
-    Accepted { identity: Identity, read_only: bool },
+    Accepted {
+        identity: Identity,
+        read_only: bool,
+        /// Whether the answer lacks a part that every ZooKeeper since 3.4 has: this is something else, or very old.
+        foreign: bool,
+    },
     Expired,
     TurnedAway(TurnedAway),
 }
@@ -99,5 +104,6 @@ pub(super) fn response(frame: Bytes, config: &Config, identity: Option<&Identity
             global: !read_only || asked.is_some(),
         },
         read_only,
+        foreign: response.read_only.is_none(),
     })
 }

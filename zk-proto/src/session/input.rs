@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     End, Event, Reply, RequestError, Session, Violation, WatchedEvent, WatchedEventKind, greeting,
+    lacks::{self, Lacks},
     outbox::{Entry, Internal, Owner},
-    phase::{Phase, Ready},
+    phase::{Inquiry, Phase, Ready},
     secure, timing,
     watches::{self, Confirmed},
     xid,
@@ -133,7 +134,9 @@ impl<T, W: Clone> Session<T, W> {
                 if let Some(sent) = entry.sent {
                     self.prove(sent, header.err);
                 }
-                return self.settle(entry, &header, known, input);
+                if let Some(entry) = self.learn(entry, &header) {
+                    return self.settle(entry, &header, known, input);
+                }
             }
         }
         Ok(())
@@ -166,13 +169,18 @@ impl<T, W: Clone> Session<T, W> {
             self.meter.answered(entry.op, is_ok, self.now.nanos_since(sent));
         }
         match entry.owner {
+            Owner::Session(Internal::Inquiry) => self.inquired(header.err, input),
             Owner::Session(internal) => return self.settle_internal(internal, header.err),
             Owner::Orphan { .. } => {}
             Owner::Caller { tag, root, .. } => {
                 let result = match header.err {
                     ErrorCode::Ok => {
-                        let session = self.session_id();
-                        Ok(Reply { zxid: header.zxid, session, body: input.into_rest(), root })
+                        let (session, body) = (self.session_id(), input.into_rest());
+                        let body = match entry.plain {
+                            Some(plain) => plain.complete(&body, header.zxid, session),
+                            None => body,
+                        };
+                        Ok(Reply { zxid: header.zxid, session, body, root })
                     }
                     // A body may follow an error; it means nothing.
                     error => Err(RequestError::Server(error)),
@@ -187,6 +195,63 @@ impl<T, W: Clone> Session<T, W> {
         }
         self.check_demand(header.err);
         Ok(())
+    }
+
+    /// Takes note of what an answer says of the server. Gives the request back, unless there is another way to make it: then it
+    /// waits again, to be handed out in that way.
+    fn learn(&mut self, mut entry: Entry<T>, header: &ReplyHeader) -> Option<Entry<T>> {
+        let Phase::Ready(ready) = &mut self.phase else { return Some(entry) };
+        let can_go_again = entry.keeps_frame() && matches!(entry.owner, Owner::Caller { .. });
+        match (entry.op, header.err) {
+            (op, ErrorCode::Unimplemented) if header.zxid == Zxid(-1) => {
+                ready.lacks = ready.lacks.and(Lacks::with(op));
+                if op != OpCode::Create2 || !can_go_again {
+                    return Some(entry);
+                }
+                // The server is about to hang up. What it still answers is welcome.
+                ready.leaving |= self.closing.is_none();
+            }
+            (OpCode::Create2, _) => {
+                ready.knows_create2 = true;
+                return Some(entry);
+            }
+            (OpCode::Multi, ErrorCode::MarshallingError) if !ready.lacks.contains(OpCode::Create2) => {
+                let suspected = lacks::suspected(entry.kept_frame());
+                ready.lacks = ready.lacks.and(suspected);
+                // Behind something that was handed out later it would not be in its place.
+                let is_last = ready.in_flight.iter().all(|entry| matches!(entry.owner, Owner::Session(_)));
+                if suspected == Lacks::NOTHING || !can_go_again || !is_last {
+                    return Some(entry);
+                }
+            }
+            _ => return Some(entry),
+        }
+        entry.sent = None;
+        self.outbox.put_back(entry);
+        None
+    }
+
+    /// A server that is no ZooKeeper has said what it knows, or that it does not say.
+    fn inquired(&mut self, error: ErrorCode, mut input: Decoder) {
+        let flags = if error == ErrorCode::Ok { input.buffer().ok().flatten() } else { None };
+        let Phase::Ready(ready) = &mut self.phase else { return };
+        ready.lacks = Lacks::of_keeper(&flags.unwrap_or_default());
+        ready.inquiry = Inquiry::Over;
+        self.drop_unsupported_watches();
+    }
+
+    /// Tells the owners of persistent watches that the server of this link knows nothing of such.
+    pub(super) fn drop_unsupported_watches(&mut self) {
+        if matches!(&self.phase, Phase::Ready(ready) if ready.lacks.contains(OpCode::SetWatches2)) {
+            self.drop_persistent_watches();
+        }
+    }
+
+    fn drop_persistent_watches(&mut self) {
+        for (watch, path) in self.watches.drop_persistent() {
+            let event = WatchedEvent { kind: WatchedEventKind::Unsupported, path, zxid: None };
+            self.events.push_back(Event::Watch { watch, event });
+        }
     }
 
     /// Whether a watch was left, and of what kind, is known with the reply.
@@ -223,18 +288,14 @@ impl<T, W: Clone> Session<T, W> {
             (_, ErrorCode::SessionClosedRequireSaslAuth) => self.check_demand(error),
             (Internal::SetWatches { persistent: true }, ErrorCode::Unimplemented) => {
                 // A server before 3.6, which is about to hang up. Without persistent watches it will do.
-                for (watch, path) in self.watches.drop_persistent() {
-                    let event = WatchedEvent { kind: WatchedEventKind::Unsupported, path, zxid: None };
-                    self.events.push_back(Event::Watch { watch, event });
-                }
+                self.drop_persistent_watches();
             }
             (Internal::SetWatches { .. } | Internal::SetWatch, error) if error != ErrorCode::Ok => {
                 return Err(Violation::Refused { operation: "set watches", error });
             }
-            (Internal::RemoveWatches, ErrorCode::Unimplemented) => self.cannot_remove_watches = true,
             // The watch may be gone already, or be of a kind that the server cannot name: nobody hears it in any case.
             (Internal::RemoveWatches, _) => {}
-            (Internal::SetWatches { .. } | Internal::SetWatch | Internal::Auth(_), _) => {}
+            (Internal::SetWatches { .. } | Internal::SetWatch | Internal::Inquiry | Internal::Auth(_), _) => {}
         }
         Ok(())
     }

@@ -92,8 +92,10 @@ impl<T, W: Clone> Session<T, W> {
         if let Phase::Ready(ready) = old {
             self.meter.links_lost += 1;
             self.meter.cut_off(self.now);
+            self.memory.note(&ready.server, ready.lacks, self.now);
             self.link_lost(*ready, cause);
         } else {
+            self.memory.forget(&server);
             self.meter.links_failed += 1;
             if self.events.len() < self.config.limits.events {
                 self.events.push_back(Event::LinkFailed { server: server.clone(), cause });
@@ -122,8 +124,14 @@ impl<T, W: Clone> Session<T, W> {
         if let (Cause::Violation(_), Some(oldest)) = (&cause, ready.in_flight.front_mut()) {
             oldest.resend = false;
         }
-        let stays = |entry: &Entry<T>| matches!(entry.owner, Owner::Caller { .. }) && entry.resend;
-        let (again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);
+        let lacks = ready.lacks;
+        let stays = |entry: &Entry<T>| {
+            // A server cannot have carried out what it does not know.
+            let is_undone = lacks.contains(entry.op) && entry.keeps_frame();
+            matches!(entry.owner, Owner::Caller { .. }) && (entry.resend || is_undone)
+        };
+        let (mut again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);
+        again.iter_mut().filter(|entry| !entry.resend).for_each(|entry| entry.sent = None);
         let stale = self.outbox.remove_where(|entry| matches!(entry.owner, Owner::Session(_)));
         // What stays first, so that its time limits are known to count still.
         again.into_iter().rev().for_each(|entry| self.outbox.put_back(entry));
@@ -177,7 +185,7 @@ impl<T, W: Clone> Session<T, W> {
         match welcome {
             Welcome::Expired => self.end(End::Expired),
             Welcome::TurnedAway(how) => self.drop_link(Cause::TurnedAway(how)),
-            Welcome::Accepted { identity, read_only } => {
+            Welcome::Accepted { identity, read_only, foreign } => {
                 let Phase::Greeting { attempt, .. } = &self.phase else { return };
                 let attempt = attempt.clone();
                 let resumed = self.identity.as_ref().is_some_and(|old| old.id == identity.id);
@@ -190,7 +198,7 @@ impl<T, W: Clone> Session<T, W> {
                 }
                 self.identity = Some(identity);
                 self.rejections = None;
-                self.secure(attempt, Greeted { sent, read_only, resumed });
+                self.secure(attempt, Greeted { sent, read_only, resumed, foreign });
             }
         }
     }
@@ -215,12 +223,14 @@ impl<T, W: Clone> Session<T, W> {
             resumed: welcome.resumed,
             read_only: welcome.read_only,
         };
-        let ready = Ready::new(attempt, welcome, self.last_zxid, self.now);
+        let lacks = self.memory.recall(&attempt.server, self.now);
+        let ready = Ready::new(attempt, welcome, lacks, self.last_zxid, self.now);
         self.enter(Phase::Ready(Box::new(ready)));
         self.suspended_at = None;
         self.meter.not_cut_off(self.now);
         *if welcome.resumed { &mut self.meter.resumed } else { &mut self.meter.sessions } += 1;
         self.set_state(state);
+        self.drop_unsupported_watches();
         // Persistent watches get no catch-up from any server.
         let is_told = !broken!("does not tell to resync after a reconnect");
         self.resync = self.watches.next_persistent(0).filter(|_| is_told).map(|_| 0);
@@ -291,7 +301,10 @@ impl<T, W: Clone> Session<T, W> {
     /// Queues a removal of a watch that nobody hears.
     pub(super) fn remove_from_server(&mut self, removal: Option<Removal>) {
         let Some(Removal { path, watcher_type }) = removal else { return };
-        if matches!(self.phase, Phase::Ready(_)) && self.closing.is_none() && !self.cannot_remove_watches {
+        let Phase::Ready(ready) = &self.phase else { return };
+        // Who was not asked yet what it knows has no watch yet.
+        let can_remove = !ready.lacks.contains(OpCode::RemoveWatches);
+        if self.closing.is_none() && can_remove {
             self.submit_internal(OpCode::RemoveWatches, Internal::RemoveWatches, |out| {
                 out.text(&path);
                 out.put(&watcher_type);

@@ -23,6 +23,12 @@
 //! links and can be [withdrawn](Session::withdraw); after that, a link that breaks before the reply leaves it in doubt, and it
 //! fails with [`RequestError::Lost`] unless it may be [sent again](SubmitOptions::resend). That is why helpings are bounded.
 //!
+//! # Servers that know less
+//!
+//! An operation that the server of the link turned out not to know, or that came later than one, is not sent to it: it fails with
+//! [`Unimplemented`](crate::code::ErrorCode::Unimplemented) when its turn comes, and the link is kept. A create2 is sent as a create, and its reply
+//! completed. That is known of one server only, and forgotten when it could not be reached or was not spoken with for ten minutes.
+//!
 //! # The phases of a link
 //!
 #![doc = include_str!("../../docs/session-phases.svg")]
@@ -37,6 +43,7 @@ mod diagram_test;
 mod event;
 mod greeting;
 mod input;
+mod lacks;
 mod life;
 mod meter;
 mod outbox;
@@ -141,8 +148,8 @@ pub struct Session<T, W = T> {
     closing: Option<Closing>,
     /// Why the session has ended, if it was for that.
     auth_failure: Option<AuthFailure>,
-    /// Servers before 3.5 do not know how.
-    cannot_remove_watches: bool,
+    /// What servers turned out not to know.
+    memory: lacks::Memory,
     /// The steps that the link has taken: bits, in the order of [`TRANSITIONS`].
     steps: u32,
     meter: Meter,
@@ -197,7 +204,7 @@ impl<T, W: Clone> Session<T, W> {
             rejections: None,
             closing: None,
             auth_failure: None,
-            cannot_remove_watches: false,
+            memory: lacks::Memory::default(),
             steps: 0,
             meter,
         }
@@ -417,6 +424,12 @@ impl<T, W: Clone> Session<T, W> {
     /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event<T, W>> {
         self.events.pop_front().or_else(|| self.next_resync())
+    }
+
+    /// Returns whether there is something to be told, but for marks to resync.
+    #[cfg(feature = "client")]
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Returns whether there is room for what a frame may tell.

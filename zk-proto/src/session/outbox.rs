@@ -7,7 +7,11 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{RequestId, watches::WatchId};
+use super::{
+    RequestId,
+    lacks::{Adapted, Lacks, Plain},
+    watches::WatchId,
+};
 use crate::{
     Instant, Root, SessionId, Transmit,
     code::OpCode,
@@ -35,6 +39,8 @@ pub(super) struct Entry<T> {
     pub(super) resend: bool,
     /// Whether it has a time limit.
     pub(super) timed: bool,
+    /// What stands for the `Stat` of a node that is created on a server that does not tell it.
+    pub(super) plain: Option<Plain>,
     frame: Frame,
 }
 
@@ -63,6 +69,8 @@ pub(super) enum Internal {
     RemoveWatches,
     /// A one-shot watch that nothing carries any more, set by itself.
     SetWatch,
+    /// The question what the server knows.
+    Inquiry,
     /// Credentials added at run time: an index into the session's list.
     Auth(usize),
     Close,
@@ -84,7 +92,28 @@ impl<T> Entry<T> {
     /// It counts as older than every request, as frames of watches to set again are.
     pub(super) fn handed_out(xid: i32, op: OpCode, owner: Owner<T>, bytes: usize, now: Instant) -> Self {
         let id = RequestId::BEFORE_ALL;
-        Self { id, xid, op, owner, bytes, sent: Some(now), resend: false, timed: false, frame: Frame::Gone }
+        Self {
+            id,
+            xid,
+            op,
+            owner,
+            bytes,
+            sent: Some(now),
+            resend: false,
+            timed: false,
+            plain: None,
+            frame: Frame::Gone,
+        }
+    }
+
+    /// Returns whether its frame is still there, so that it could be sent again.
+    pub(super) fn keeps_frame(&self) -> bool {
+        matches!(self.frame, Frame::Whole(_))
+    }
+
+    /// Returns the frame, where it is kept.
+    pub(super) fn kept_frame(&self) -> &[Bytes] {
+        if let Frame::Whole(chunks) = &self.frame { chunks } else { &[] }
     }
 
     /// Returns the watch that may come of it.
@@ -121,6 +150,23 @@ pub(super) struct Outbox<T> {
     dead_bytes: usize,
     /// Bytes of the frames that wait or are kept.
     bytes: usize,
+}
+
+/// How much may be handed out, when, and what is known of the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) limit_bytes: usize,
+    pub(super) limit_count: usize,
+    pub(super) now: Instant,
+    pub(super) lacks: Lacks,
+    pub(super) knows_create2: bool,
+}
+
+impl Terms {
+    /// Returns whether it is open if the server knows this, and there is another way if it does not.
+    fn may_lack(self, op: OpCode) -> bool {
+        !self.knows_create2 && !self.lacks.contains(OpCode::Create2) && matches!(op, OpCode::Create2 | OpCode::Multi)
+    }
 }
 
 /// What was taken out of the outbox.
@@ -233,15 +279,22 @@ impl<T> Outbox<T> {
             sent: None,
             resend: false,
             timed: false,
+            plain: None,
             frame,
         });
         self.entries.back_mut().expect("an entry was just pushed")
     }
 
-    /// Puts an entry of a lost link back, before everything that waits. Call it for the newest first.
+    /// Puts an entry back whose frame was kept, where it was.
     pub(super) fn put_back(&mut self, entry: Entry<T>) {
-        debug_assert!(self.entries.front().is_none_or(|front| front.id > entry.id), "put back out of order");
-        self.entries.push_front(entry);
+        debug_assert!(entry.keeps_frame(), "there is nothing to send again");
+        match self.entries.front() {
+            Some(front) if front.id < entry.id => {
+                let place = self.entries.partition_point(|other| other.id < entry.id);
+                self.entries.insert(place, entry);
+            }
+            _ => self.entries.push_front(entry),
+        }
     }
 
     /// Gives back what a kept frame counted for: its reply is there.
@@ -335,22 +388,26 @@ impl<T> Outbox<T> {
     }
 
     /// Moves entries to `handed_out` and their frames to `transmit`, until that holds about `limit_bytes`, or `limit_count`
-    /// entries have moved.
+    /// entries have moved. What the server lacks goes to `refused` instead.
     pub(super) fn hand_out(
         &mut self,
         transmit: &mut Transmit,
-        limit_bytes: usize,
-        limit_count: usize,
-        now: Instant,
+        terms: Terms,
         mut handed_out: impl FnMut(Entry<T>),
+        mut refused: impl FnMut(Entry<T>),
     ) {
+        let Terms { limit_bytes, limit_count, now, lacks, knows_create2: _ } = terms;
         let (mut bytes, mut count) = (transmit.remaining(), 0);
         while bytes < limit_bytes && count < limit_count && !self.entries.is_empty() {
             // As many frames as leave in one piece.
             let (mut run, mut frames) = (0, 0);
             while let Some(entry) = self.entries.get(frames) {
                 match &entry.frame {
-                    Frame::Buffered { len, splices } if splices.is_empty() && !entry.is_dead() => run += len,
+                    Frame::Buffered { len, splices }
+                        if splices.is_empty() && !entry.is_dead() && !lacks.concerns(entry.op) =>
+                    {
+                        run += len;
+                    }
                     _ => break,
                 }
                 frames += 1;
@@ -363,7 +420,7 @@ impl<T> Outbox<T> {
             for _ in 0..frames {
                 let Some(mut entry) = self.entries.pop_front() else { break };
                 entry.sent = Some(now);
-                entry.frame = if entry.resend {
+                entry.frame = if entry.resend || terms.may_lack(entry.op) {
                     Frame::Whole(alloc::vec![piece.slice(at..at + entry.bytes)])
                 } else {
                     self.bytes -= entry.bytes;
@@ -379,7 +436,7 @@ impl<T> Outbox<T> {
             }
             // One that does not: a hole, a payload of its own, or a frame from an earlier link.
             let Some(mut entry) = self.entries.pop_front() else { break };
-            let chunks = match core::mem::replace(&mut entry.frame, Frame::Gone) {
+            let mut chunks = match core::mem::replace(&mut entry.frame, Frame::Gone) {
                 Frame::Buffered { len, splices } => splice(self.buffer.split_to(len).freeze(), splices),
                 Frame::Whole(chunks) => chunks,
                 Frame::Gone => Vec::new(),
@@ -388,10 +445,20 @@ impl<T> Outbox<T> {
                 (self.dead, self.dead_bytes) = (self.dead - 1, self.dead_bytes - entry.bytes);
                 continue;
             }
+            if lacks.concerns(entry.op) {
+                let adapted = lacks.adapt(entry.op, chunks);
+                let Some(Adapted { op, frame, plain }) = adapted else {
+                    self.bytes -= entry.bytes;
+                    count += 1;
+                    refused(entry);
+                    continue;
+                };
+                (entry.op, entry.plain, chunks) = (op, plain, alloc::vec![frame]);
+            }
             entry.sent = Some(now);
             chunks.iter().for_each(|chunk| transmit.push(chunk.clone()));
             (bytes, count) = (bytes + entry.bytes, count + 1);
-            if entry.resend {
+            if entry.resend || terms.may_lack(entry.op) {
                 entry.frame = Frame::Whole(chunks);
             } else {
                 self.bytes -= entry.bytes;
@@ -436,7 +503,11 @@ mod tests {
 
     fn hand_out(outbox: &mut Outbox<char>, limit_bytes: usize, limit_count: usize) -> (Vec<Entry<char>>, Vec<u8>) {
         let (mut transmit, mut entries) = (Transmit::default(), Vec::new());
-        outbox.hand_out(&mut transmit, limit_bytes, limit_count, Instant::ORIGIN, |entry| entries.push(entry));
+        let now = Instant::ORIGIN;
+        let terms = Terms { limit_bytes, limit_count, now, lacks: Lacks::NOTHING, knows_create2: true };
+        let refused = |entry: Entry<char>| panic!("{entry:?}");
+        let handed_out = |entry| entries.push(entry);
+        outbox.hand_out(&mut transmit, terms, handed_out, refused);
         let mut bytes = Vec::new();
         bytes.put(transmit);
         (entries, bytes)

@@ -1,18 +1,21 @@
 //! What the session says.
 
+use alloc::vec::Vec;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{
-    RequestId, Session, greeting,
-    outbox::{Entry, Internal, Owner},
-    phase::Phase,
+    RequestError, RequestId, Session, greeting,
+    lacks::FEATURE_FLAGS,
+    outbox::{Entry, Internal, Owner, Terms},
+    phase::{Inquiry, Phase},
     xid,
 };
 use crate::{
     LinkId, Transmit, Zxid,
     broken::broken,
-    code::OpCode,
-    record::{AuthPacket, GetSaslRequest, RequestHeader},
+    code::{ErrorCode, OpCode},
+    record::{AuthPacket, GetDataRequest, GetSaslRequest, RequestHeader},
     wire::{Encoder, Jute, Secret},
 };
 
@@ -58,7 +61,8 @@ impl<T, W: Clone> Session<T, W> {
             Phase::Auth { sent, .. } => *sent < self.auths.len(),
             Phase::Ready(ready) => {
                 let room = ready.in_flight.len() < self.config.limits.in_flight_requests;
-                ready.ping_due || ready.replay.is_some() || (!ready.leaving && room && !self.outbox.is_empty())
+                let may_ask = ready.replay.is_some() || (!ready.leaving && room && !self.outbox.is_empty());
+                ready.ping_due || ready.inquiry == Inquiry::Due || (ready.inquiry == Inquiry::Over && may_ask)
             }
             Phase::Dialing(_) | Phase::Offline { .. } | Phase::Ended(_) => false,
         }
@@ -72,6 +76,25 @@ impl<T, W: Clone> Session<T, W> {
         if core::mem::take(&mut ready.ping_due) {
             transmit.push(ping());
             ready.pings.push_back(now);
+        }
+        match ready.inquiry {
+            Inquiry::Due => {
+                let (xid, request) =
+                    (next_xid(&mut self.next_xid), GetDataRequest { path: Some(FEATURE_FLAGS.into()), watch: false });
+                let frame = frame(xid, OpCode::GetData, &request);
+                let owner = Owner::Session(Internal::Inquiry);
+                ready.in_flight.push_back(Entry::handed_out(xid, OpCode::GetData, owner, frame.len(), now));
+                transmit.push(frame);
+                (ready.inquiry, ready.sent) = (Inquiry::Open, now);
+                return Some(transmit);
+            }
+            Inquiry::Open => {
+                if transmit.has_remaining() {
+                    ready.sent = now;
+                }
+                return transmit.has_remaining().then_some(transmit);
+            }
+            Inquiry::Over => {}
         }
         let is_replay_late = broken!("sends requests before the watches are set again");
         while let Some(cursor) = &mut ready.replay {
@@ -96,11 +119,14 @@ impl<T, W: Clone> Session<T, W> {
             transmit.push(chunk.body);
         }
         // Credentials are no sign of life to the server.
-        let mut touches = transmit.has_remaining();
+        let (mut touches, mut refused) = (transmit.has_remaining(), Vec::new());
         if (ready.replay.is_none() || is_replay_late) && !ready.leaving {
             let room = limits.in_flight_requests.saturating_sub(ready.in_flight.len());
+            let (limit_bytes, lacks, knows_create2) = (limits.helping_bytes, ready.lacks, ready.knows_create2);
+            let terms = Terms { limit_bytes, limit_count: room, now, lacks, knows_create2 };
             let Self { outbox, auths, .. } = self;
-            outbox.hand_out(&mut transmit, limits.helping_bytes, room, now, |entry| match entry.owner {
+            let refuse = |entry| refused.push(entry);
+            let hand_out = |entry: Entry<T>| match entry.owner {
                 Owner::Session(Internal::Auth(index)) => {
                     auths[index].sent = true;
                     ready.auths.push_back(index);
@@ -109,19 +135,21 @@ impl<T, W: Clone> Session<T, W> {
                     touches = true;
                     ready.in_flight.push_back(entry);
                 }
-            });
+            };
+            outbox.hand_out(&mut transmit, terms, hand_out, refuse);
         }
         if touches {
             ready.sent = now;
+        }
+        for entry in refused {
+            self.fail_entry(entry, RequestError::Server(ErrorCode::Unimplemented));
         }
         transmit.has_remaining().then_some(transmit)
     }
 
     /// Returns the next xid: the negative ones and zero are the protocol's own.
     pub(super) fn take_xid(&mut self) -> i32 {
-        let xid = self.next_xid;
-        self.next_xid = xid.checked_add(1).unwrap_or(1);
-        xid
+        next_xid(&mut self.next_xid)
     }
 
     pub(super) fn take_request_id(&mut self) -> RequestId {
@@ -147,6 +175,12 @@ impl<T> super::Auth<T> {
         let Secret(secret) = &self.info.secret;
         AuthPacket { auth_type: 0, scheme: Some(self.info.scheme.as_str().into()), auth: Secret(secret.clone()) }
     }
+}
+
+fn next_xid(next: &mut i32) -> i32 {
+    let xid = *next;
+    *next = xid.checked_add(1).unwrap_or(1);
+    xid
 }
 
 fn ping() -> Bytes {

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, collections::VecDeque};
 
 use bytes::Bytes;
 
-use super::{End, outbox::Entry, probe::Search, watches::ReplayCursor};
+use super::{End, lacks::Lacks, outbox::Entry, probe::Search, watches::ReplayCursor};
 use crate::{Instant, LinkId, Server, Zxid, sasl::Mechanism, wire::Spare};
 
 /// What the link is about. A variant owns what only it has.
@@ -41,6 +41,8 @@ pub(super) struct Greeted {
     pub(super) sent: Instant,
     pub(super) read_only: bool,
     pub(super) resumed: bool,
+    /// See [`Welcome::Accepted`](super::greeting::Welcome::Accepted).
+    pub(super) foreign: bool,
 }
 
 /// A SASL exchange under way.
@@ -52,6 +54,16 @@ pub(super) struct Exchange {
     pub(super) last: bool,
     /// Whether a step was put off.
     pub(super) deferred: bool,
+}
+
+/// A question for a server that is no ZooKeeper as we know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inquiry {
+    Due,
+    /// Asked, and not answered.
+    Open,
+    /// Answered, or not necessary.
+    Over,
 }
 
 /// A link that serves the session.
@@ -87,6 +99,12 @@ pub(super) struct Ready<T> {
     pub(super) parts: usize,
     /// Memory for large replies.
     pub(super) spare: Spare,
+    /// What the server does not know.
+    pub(super) lacks: Lacks,
+    /// Whether the server has answered a create2.
+    pub(super) knows_create2: bool,
+    /// Whether the server is to be asked what it knows, before anything else.
+    pub(super) inquiry: Inquiry,
     /// Whether the server has answered anything since the greeting.
     pub(super) proved: bool,
     /// On a read-only server: the search for a writable one.
@@ -99,7 +117,7 @@ impl<T> Ready<T> {
         self.frame_since.map_or(self.heard, |since| since.min(self.heard))
     }
 
-    pub(super) fn new(attempt: Attempt, welcome: Greeted, last_zxid: Zxid, now: Instant) -> Self {
+    pub(super) fn new(attempt: Attempt, welcome: Greeted, lacks: Lacks, last_zxid: Zxid, now: Instant) -> Self {
         Self {
             id: attempt.id,
             server: attempt.server,
@@ -118,6 +136,9 @@ impl<T> Ready<T> {
             frame_since: None,
             parts: 0,
             spare: Spare::default(),
+            lacks,
+            knows_create2: false,
+            inquiry: if welcome.foreign { Inquiry::Due } else { Inquiry::Over },
             proved: false,
             search: welcome.read_only.then(|| Search::new(now)),
         }

@@ -12,6 +12,7 @@ mod metrics;
 #[cfg(zk_broken)]
 mod mistakes;
 mod mixed_watches;
+mod old_servers;
 mod read_only;
 mod rejected;
 mod removal;

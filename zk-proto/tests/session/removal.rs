@@ -7,7 +7,7 @@ use zk_proto::{
     session::WatchId,
 };
 
-use crate::support::{Asked, Greeting, Pair, data, event, stat};
+use crate::support::{Asked, Greeting, Pair, data, event, reply, stat};
 
 #[test]
 fn the_last_one_to_leave_takes_the_servers_watch_off() {
@@ -191,7 +191,7 @@ fn a_server_that_cannot_remove_watches_is_asked_once() {
     let second = confirmed(&mut pair, &GetData::new("/b"), "w");
     give_up(&mut pair, first);
     let asked = pair.ask();
-    pair.refuse(&asked, ErrorCode::Unimplemented);
+    pair.send(&reply(asked.xid, -1, ErrorCode::Unimplemented, &[]));
 
     give_up(&mut pair, second);
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use zk_proto::{
-    AuthInfo, Backoff, Config, Instant, LinkId, Machine, Root, Session, Wants, request::GetEphemerals, session::End,
+    AuthInfo, Backoff, Config, Instant, LinkId, Machine, Root, Session, Wants, request::WhoAmI, session::End,
     wire::split_frame,
 };
 
@@ -243,7 +243,7 @@ impl World {
                 self.ensemble.is_cut_off ^= self.session.config().read_only;
                 self.break_link();
             }
-            30..40 => self.submit(&GetEphemerals { prefix: "/" }, None),
+            30..40 => self.submit(&WhoAmI, None),
             _ if matches!(self.session.wants(), Wants::Nothing(End::Expired)) => {
                 self.fetch_all();
                 assert!(self.session.renew(), "an expired session is renewed");
