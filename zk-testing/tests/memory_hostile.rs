@@ -25,6 +25,8 @@ impl Dice {
     }
 }
 
+const VERSIONS: [Version; 5] = [Version::Keeper, Version::V3_4, Version::V3_5, Version::V3_8, Version::V3_9];
+
 struct World {
     server: Server,
     now: Instant,
@@ -83,7 +85,7 @@ impl World {
 fn noise_costs_at_most_its_connection() {
     for seed in 0..2000 {
         let mut dice = Dice(seed);
-        let mut world = World::new(if seed % 2 == 0 { Version::V3_8 } else { Version::V3_9 });
+        let mut world = World::new(VERSIONS[usize::try_from(seed % 5).unwrap()]);
         let connection = if seed % 3 == 0 { world.dial() } else { world.connect() };
         for _ in 0..20 {
             let mut bytes: Vec<u8> = (0..dice.roll(200)).map(|_| byte(&mut dice)).collect();
@@ -103,7 +105,7 @@ fn spoilt_requests_cost_at_most_their_connection() {
     let samples = samples();
     for seed in 0..4000 {
         let mut dice = Dice(seed);
-        let mut world = World::new(if seed % 2 == 0 { Version::V3_8 } else { Version::V3_9 });
+        let mut world = World::new(VERSIONS[usize::try_from(seed % 5).unwrap()]);
         let mut connection = world.connect();
         for _ in 0..40 {
             if world.server.wants_close(connection) {

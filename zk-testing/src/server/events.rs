@@ -39,14 +39,18 @@ impl Server {
     /// Tells everybody who watches a node in either list that it is gone, each one once.
     pub(super) fn fire_deleted(&mut self, path: &str, acl: &AclList, zxid: Zxid) {
         let mut watchers = self.watches.fire(List::Data, path, EventType::NodeDeleted);
+        if self.options.version == Version::Keeper {
+            self.tell(core::mem::take(&mut watchers), path, EventType::NodeDeleted, acl, zxid);
+        }
         watchers.extend(self.watches.fire(List::Children, path, EventType::NodeDeleted));
         self.tell(watchers, path, EventType::NodeDeleted, acl, zxid);
     }
 
     fn tell(&mut self, watchers: BTreeSet<Slot>, path: &str, event: EventType, acl: &AclList, zxid: Zxid) {
         let zxid = if self.options.version < Version::V3_9 { NO_ZXID } else { zxid };
+        let is_filtered = self.options.version >= Version::V3_8;
         for slot in watchers {
-            let is_reader = |identities: &[_]| allows(acl, Perms::READ, identities);
+            let is_reader = |identities: &[_]| !is_filtered || allows(acl, Perms::READ, identities);
             if self.connections.get(slot).is_some_and(|connection| is_reader(&connection.identities)) {
                 self.send_event(slot, &Text::from(path), event, zxid);
             }

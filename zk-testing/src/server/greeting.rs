@@ -16,7 +16,7 @@ use super::{
     connections::{Phase, Slot},
     from_ms, java,
     leader::Request,
-    options::ReadOnly,
+    options::{ReadOnly, Version},
     words,
 };
 
@@ -52,6 +52,9 @@ impl Server {
         let Ok(request) = Decoder::new(frame).get::<ConnectRequest>() else {
             return self.close_connection(slot);
         };
+        if self.options.version == Version::Keeper {
+            return self.greet_anew(slot, &request);
+        }
         let is_taken_read_only = self.read_only.is_none() || request.read_only == Some(true);
         if !is_taken_read_only || request.last_zxid_seen > self.zxid {
             return self.close_connection(slot);
@@ -61,6 +64,14 @@ impl Server {
             SessionId(0) => self.greet_new(slot, request.read_only, timeout_ms),
             _ => self.greet_again(slot, &request, timeout_ms),
         }
+    }
+
+    /// Gives a new session, whichever was asked for, as ClickHouse Keeper does.
+    fn greet_anew(&mut self, slot: Slot, request: &ConnectRequest) {
+        if request.passwd.as_bytes().len() != 16 {
+            return self.close_connection(slot);
+        }
+        self.greet_new(slot, None, self.options.negotiate(request.timeout_ms));
     }
 
     fn greet_new(&mut self, slot: Slot, read_only: Option<bool>, timeout_ms: i32) {
@@ -125,7 +136,8 @@ impl Server {
     }
 
     fn answer_greeting(&mut self, slot: Slot, read_only: Option<bool>, timeout_ms: i32, id: SessionId) {
-        let passwd = if id == SessionId(0) { [0; 16] } else { java::password(id.0) };
+        let passwd =
+            if id == SessionId(0) || self.options.version == Version::Keeper { [0; 16] } else { java::password(id.0) };
         let response = ConnectResponse {
             protocol_version: 0,
             timeout_ms,
@@ -227,6 +239,24 @@ mod tests {
 
         assert_eq!(answer.unwrap().timeout_ms, 0);
         assert!(bench.wants_close(connection));
+    }
+
+    #[test]
+    fn keeper_gives_a_new_session_whatever_it_is_asked_for_and_lets_the_old_one_run_out() {
+        let mut bench = Bench::with(|options| options.version = Version::Keeper);
+        let request = ConnectRequest { passwd: Secret::from(vec![0; 16]), ..greeting() };
+        let (_, first) = bench.greet(&request);
+        let first = first.unwrap();
+        assert_eq!((first.read_only, first.passwd.as_bytes()), (None, &[0; 16][..]));
+
+        let seen = Zxid(i64::MAX);
+        let again = ConnectRequest { session_id: first.session_id, last_zxid_seen: seen, ..request.clone() };
+        let (_, second) = bench.greet(&again);
+
+        assert_ne!(second.unwrap().session_id, first.session_id);
+        assert_eq!(bench.server.sessions().len(), 2);
+        let (refused, answer) = bench.greet(&ConnectRequest { passwd: Secret::from(Vec::new()), ..request });
+        assert!(answer.is_none() && bench.wants_close(refused));
     }
 
     #[test]

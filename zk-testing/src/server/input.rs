@@ -62,7 +62,7 @@ impl Server {
         }
         match op {
             OpCode::Auth => return self.serve_auth(slot, xid, body),
-            OpCode::Sasl => return self.serve_sasl(slot, xid, body),
+            OpCode::Sasl if self.options.version > Version::Keeper => return self.serve_sasl(slot, xid, body),
             _ if !self.is_authenticated(slot) => {
                 self.reply(slot, xid, op, NO_ZXID, ErrorCode::SessionClosedRequireSaslAuth, &Answer::Nothing);
                 return self.close_connection(slot);
@@ -71,6 +71,9 @@ impl Server {
         }
         self.touch(session, timeout_ms);
         if !self.is_known(op) {
+            if self.options.version == Version::Keeper {
+                return self.close_connection(slot);
+            }
             self.reply(slot, xid, op, UNKNOWN_ZXID, ErrorCode::Unimplemented, &Answer::Nothing);
             return self.close_connection(slot);
         }
@@ -118,10 +121,12 @@ impl Server {
     /// Answers what needed a transaction.
     pub(super) fn answer_write(&mut self, slot: Slot, xid: i32, op: OpCode, outcome: Result<Answer<'_>, ErrorCode>) {
         match op {
-            // 3.8 never answers a check that holds.
-            OpCode::Check if outcome.is_ok() => {}
+            // 3.8 and older never answer a check that holds.
+            OpCode::Check if outcome.is_ok() && self.options.version != Version::Keeper => {}
             OpCode::CloseSession => {
-                self.reply_outcome(slot, xid, op, outcome);
+                if self.options.version != Version::Keeper {
+                    self.reply_outcome(slot, xid, op, outcome);
+                }
                 self.close_connection(slot);
             }
             _ => self.reply_outcome(slot, xid, op, outcome),
@@ -144,6 +149,9 @@ impl Server {
         if err == ErrorCode::SystemError {
             return self.drop_connection(slot);
         }
+        if err == ErrorCode::MarshallingError && self.options.version == Version::Keeper {
+            return self.close_connection(slot);
+        }
         let zxid = self.zxid;
         let reply = Reply { xid, op, zxid, err, answer: &answer };
         if !takes(&mut self.swallowed, op) {
@@ -160,6 +168,9 @@ impl Server {
     }
 
     fn reply(&mut self, slot: Slot, xid: i32, op: OpCode, zxid: Zxid, err: ErrorCode, answer: &Answer<'_>) {
+        if self.options.version == Version::Keeper && err == ErrorCode::MarshallingError {
+            return self.close_connection(slot);
+        }
         if !takes(&mut self.swallowed, op) {
             let reply = Reply { xid, op, zxid, err, answer };
             reply.send(slot, self.now_ms(), self.options.output_limit_bytes, &mut self.connections);
@@ -170,8 +181,11 @@ impl Server {
     fn serve_auth(&mut self, slot: Slot, xid: i32, body: Bytes) {
         let Ok(packet) = decode::<AuthPacket>(body) else { return self.close_connection(slot) };
         let Some(connection) = self.connections.get_mut(slot) else { return };
+        let is_keeper = self.options.version == Version::Keeper;
+        let is_understood = !is_keeper || packet.scheme.as_deref() == Some("digest");
         let (known, peer) = (&connection.identities, connection.peer.ip());
         let identities = authenticate(&packet, known, peer, self.options.super_digest.as_deref());
+        let identities = identities.filter(|_| is_understood);
         let is_refused = identities.is_none();
         for identity in identities.into_iter().flatten() {
             if !connection.identities.contains(&identity) {
@@ -180,7 +194,7 @@ impl Server {
         }
         let err = if is_refused { ErrorCode::AuthFailed } else { ErrorCode::Ok };
         self.reply(slot, xid, OpCode::Auth, NO_ZXID, err, &Answer::Nothing);
-        if is_refused {
+        if is_refused && !is_keeper {
             self.close_connection(slot);
         }
     }
@@ -195,9 +209,20 @@ impl Server {
     }
 
     fn is_known(&self, op: OpCode) -> bool {
+        let version = self.options.version;
         match op {
+            OpCode::SetWatches => version > Version::Keeper,
+            OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Reconfig
+            | OpCode::CheckWatches
+            | OpCode::RemoveWatches => version >= Version::V3_5,
+            OpCode::MultiRead | OpCode::GetEphemerals | OpCode::GetAllChildrenNumber | OpCode::WhoAmI => {
+                version >= Version::V3_8
+            }
             OpCode::Check => self.options.version < Version::V3_9,
-            OpCode::AddWatch | OpCode::SetWatches2 => self.options.persistent_watches,
+            OpCode::AddWatch | OpCode::SetWatches2 => self.options.persistent_watches && version >= Version::V3_8,
             // Its own operation, which real servers carry out for anybody or take for a bad argument.
             OpCode::DeleteContainer => false,
             OpCode::Notification | OpCode::Error | OpCode::Auth | OpCode::Sasl | OpCode::Unknown(_) => false,
@@ -387,6 +412,87 @@ mod tests {
         let packet = AuthPacket { auth_type: 0, scheme: text("digest"), auth: zk_proto::wire::Secret::from("a:b") };
         assert_eq!(bench.call(welcome, OpCode::Auth, &packet).header.err, ErrorCode::Ok);
         assert_eq!(bench.ask(welcome, OpCode::Ping).header.err, ErrorCode::Ok);
+    }
+
+    #[test]
+    fn each_release_knows_what_it_brought_and_what_was_there_before() {
+        let later: [(Version, &[OpCode]); 4] = [
+            (Version::V3_4, &[OpCode::SetWatches, OpCode::Sasl]),
+            (
+                Version::V3_5,
+                &[
+                    OpCode::Create2,
+                    OpCode::CreateContainer,
+                    OpCode::CreateTtl,
+                    OpCode::Reconfig,
+                    OpCode::CheckWatches,
+                    OpCode::RemoveWatches,
+                ],
+            ),
+            (
+                Version::V3_8,
+                &[
+                    OpCode::MultiRead,
+                    OpCode::GetEphemerals,
+                    OpCode::GetAllChildrenNumber,
+                    OpCode::SetWatches2,
+                    OpCode::AddWatch,
+                    OpCode::WhoAmI,
+                ],
+            ),
+            (Version::V3_9, &[]),
+        ];
+        for version in [Version::Keeper, Version::V3_4, Version::V3_5, Version::V3_8, Version::V3_9] {
+            for (since, ops) in later {
+                for op in ops {
+                    let mut bench = Bench::with(|options| options.version = version);
+                    let connection = bench.connect();
+                    let answers = bench.exchange(connection, *op, &NOTHING);
+                    let says_unknown = answers.iter().any(|reply| reply.header.err == ErrorCode::Unimplemented);
+                    assert_eq!(says_unknown, version > Version::Keeper && version < since, "{op} on {version:?}");
+                    if version < since {
+                        assert!(bench.wants_close(connection), "{op} on {version:?}");
+                        assert_eq!(answers.is_empty(), version == Version::Keeper);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keeper_hangs_up_on_what_it_cannot_read_and_answers_a_check_but_not_an_end() {
+        let keeper = |options: &mut crate::server::Options| options.version = Version::Keeper;
+        let check = zk_proto::record::CheckVersionRequest { path: text("/"), version: -1 };
+        let mut bench = Bench::with(keeper);
+        let connection = bench.connect();
+        assert_eq!(bench.call(connection, OpCode::Check, &check).header.err, ErrorCode::Ok);
+        assert_eq!(bench.exchange(connection, OpCode::GetData, &NOTHING), []);
+        assert!(bench.wants_close(connection));
+
+        let connection = bench.connect();
+        let refused = AuthPacket { auth_type: 0, scheme: text("ip"), auth: zk_proto::wire::Secret::from("x") };
+        assert_eq!(bench.call(connection, OpCode::Auth, &refused).header.err, ErrorCode::AuthFailed);
+        assert!(!bench.wants_close(connection));
+        assert_eq!(bench.exchange(connection, OpCode::CloseSession, &NOTHING), []);
+        assert!(bench.wants_close(connection));
+        assert_eq!(bench.server.sessions().len(), 1, "the other one runs out");
+    }
+
+    #[test]
+    fn a_multi_of_what_a_server_does_not_know_cannot_be_read() {
+        use zk_proto::record::{MultiEntry, MultiHeader, MultiOp, MultiRequest};
+        for (version, op, err) in [
+            (Version::V3_4, OpCode::Create, ErrorCode::Ok),
+            (Version::V3_4, OpCode::Create2, ErrorCode::MarshallingError),
+            (Version::V3_5, OpCode::Create2, ErrorCode::Ok),
+        ] {
+            let mut bench = Bench::with(|options| options.version = version);
+            let connection = bench.connect();
+            let header = MultiHeader { op, done: false, ..MultiHeader::END };
+            let body = MultiOp::Create(create("/a", CreateMode::Persistent));
+            let request = MultiRequest { entries: vec![MultiEntry { header, body }], end: MultiHeader::END };
+            assert_eq!(bench.call(connection, OpCode::Multi, &request).header.err, err, "{op} on {version:?}");
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Server {
     /// Makes a fresh server. The seed is for the order of what has none, see [`Order`].
     pub fn new(options: Options, seed: u64) -> Self {
         let mut server = Self {
-            tree: Tree::new(),
+            tree: Tree::new(options.version),
             sessions: Sessions::new(options.tick_ms()),
             connections: Connections::default(),
             watches: Watches::new(options.version),

@@ -58,8 +58,14 @@ pub(super) fn operations(request: MultiRequest, options: &Options) -> Result<Vec
 
 fn operation(entry: MultiEntry<MultiOp>, options: &Options) -> Result<Operation, Refusal> {
     let op = entry.header.op;
+    let is_later = matches!(op, OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl);
+    if is_later && options.version < Version::V3_5 {
+        return Err(Refusal::WithZxid);
+    }
     Ok(match entry.body {
-        MultiOp::Create(request) if request.mode.has_ttl() && options.version < Version::V3_9 => {
+        MultiOp::Create(request)
+            if request.mode.has_ttl() && (Version::V3_5..Version::V3_9).contains(&options.version) =>
+        {
             Operation::WithoutTtl(request.path)
         }
         MultiOp::Create(request) => Operation::Create(create(op, request, options.version)?),
@@ -84,8 +90,10 @@ fn operation(entry: MultiEntry<MultiOp>, options: &Options) -> Result<Operation,
 fn create(op: OpCode, request: CreateRequest, version: Version) -> Result<Create, Refusal> {
     let CreateRequest { path, data, acl, mode } = request;
     let kind = match (version, op) {
-        (Version::V3_8, _) if mode == CreateMode::Container => Kind::Container,
-        (Version::V3_8, _) => Kind::Plain,
+        (Version::Keeper | Version::V3_4 | Version::V3_5 | Version::V3_8, _) => match mode {
+            CreateMode::Container => Kind::Container,
+            _ => Kind::Plain,
+        },
         (Version::V3_9, _) if matches!(mode, CreateMode::Unknown(_)) => return Err(Refusal::WithZxid),
         (Version::V3_9, _) if acl.is_none() => return Err(Refusal::WithoutZxid),
         (Version::V3_9, _) if mode.has_ttl() => return Err(Refusal::WithZxid),

@@ -5,9 +5,29 @@ use std::time::Duration;
 use super::sasl::Users;
 
 /// The release whose behaviour is imitated where releases differ.
+///
+/// They are in the order of what they know: whatever one of them does not know, those before it do not know either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Version {
+    /// Not ZooKeeper but ClickHouse Keeper, of before its feature flags (23.2 and earlier).
+    ///
+    /// It takes up no session again: each connection gets a new one, and the old one runs out, with its ephemeral nodes. Greetings
+    /// are answered without the flag that says whether the server is read-only and with a password of zeros, and must bring one
+    /// of 16 bytes. What it does not know, or cannot read, it does not answer: it hangs up. It knows what 3.4 knows but
+    /// `setWatches` and SASL, and answers a `check` outside of a multi. The end of a session is not answered. Credentials are by
+    /// digest; what it refuses leaves the connection open. It fires the watches on the data and on the children of a deleted
+    /// node one by one, and for readers and others alike. There is a node `/keeper` and none `/zookeeper`.
+    ///
+    /// Not imitated: its own operations (500 and above), answers to pings that overtake others, its words, and what it makes of
+    /// modes that 3.4 does not know.
+    Keeper,
+    /// 3.4.14: as 3.5, without `create2`, containers, nodes with TTL, `reconfig` and the node of the configuration, and
+    /// without operations on watches but setting them again. What it does not know it answers so, out of turn, and hangs up.
+    V3_4,
+    /// 3.5.10: as 3.8, without persistent watches, `multiRead`, `getEphemerals`, `getAllChildrenNumber` and `whoAmI`. Who watches a
+    /// node is told of it without the right to read it.
+    V3_5,
     /// 3.8.0 with the security fix that filters watch events by ACL: one watch mode per path and connection where the last
     /// one set wins, no zxid in notifications, no removal types 4 and 5, no READ needed for `exists`, a create2 in a multi
     /// is answered as a create, and a `check` outside of a multi is never answered when it holds.

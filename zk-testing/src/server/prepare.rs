@@ -21,7 +21,7 @@ use super::{
     auth::Identity,
     java,
     node::{AclList, MAX_TTL_MS, Owner},
-    options::Options,
+    options::{Options, Version},
     tree::{Tree, is_special, parent},
 };
 
@@ -236,7 +236,9 @@ impl<'a> Preparation<'a> {
 
     /// Checks mode and TTL. Real servers let a negative TTL pass with a mode that has none, and never recover.
     fn check_mode(&self, create: &Create) -> Result<(), ErrorCode> {
-        if matches!(create.mode, CreateMode::Unknown(_)) {
+        let is_later =
+            self.options.version < Version::V3_5 && (create.mode == CreateMode::Container || create.mode.has_ttl());
+        if matches!(create.mode, CreateMode::Unknown(_)) || is_later {
             return Err(ErrorCode::BadArguments);
         }
         if create.mode.has_ttl() && !self.options.extended_types {
@@ -252,7 +254,7 @@ impl<'a> Preparation<'a> {
 
     fn delete(&self, request: &DeleteRequest) -> Result<Change, ErrorCode> {
         let path = required(request.path.as_ref())?;
-        let parent = parent(&path).filter(|_| !path.contains('\0') && !is_special(&path));
+        let parent = parent(&path).filter(|_| !path.contains('\0') && !is_special(&path, self.options.version));
         let above = self.facts(parent.ok_or(ErrorCode::BadArguments)?)?;
         self.permit(&above, Perms::DELETE)?;
         let node = self.facts(&path)?;

@@ -107,7 +107,9 @@ impl<'a> Reader<'a, '_> {
             return Err(ErrorCode::BadArguments);
         }
         let node = match self.options.version {
-            Version::V3_8 => self.tree.get(path).ok_or(ErrorCode::NoNode)?,
+            Version::Keeper | Version::V3_4 | Version::V3_5 | Version::V3_8 => {
+                self.tree.get(path).ok_or(ErrorCode::NoNode)?
+            }
             Version::V3_9 => self.node(path, Perms::READ)?,
         };
         Ok(Answer::Stat(node.stat()))

@@ -19,6 +19,7 @@ use zk_proto::{
 
 use super::{
     node::{AclList, Node, Owner},
+    options::Version,
     quota::Quotas,
 };
 
@@ -28,10 +29,18 @@ pub(super) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>
 pub(super) const CONFIG_PATH: &str = "/zookeeper/config";
 pub(super) const QUOTA_PATH: &str = "/zookeeper/quota";
 const SYSTEM_PATH: &str = "/zookeeper";
+const KEEPER_PATH: &str = "/keeper";
+const KEEPER_API_PATH: &str = "/keeper/api_version";
 
 /// Returns whether this is one of the nodes that are always there.
-pub(super) fn is_special(path: &str) -> bool {
-    matches!(path, "/" | SYSTEM_PATH | QUOTA_PATH | CONFIG_PATH)
+pub(super) fn is_special(path: &str, version: Version) -> bool {
+    match path {
+        "/" => true,
+        SYSTEM_PATH | QUOTA_PATH => version > Version::Keeper,
+        CONFIG_PATH => version >= Version::V3_5,
+        KEEPER_PATH | KEEPER_API_PATH => version == Version::Keeper,
+        _ => false,
+    }
 }
 
 /// Returns what stands before the last slash: the parent, by the tree's naming of the root. `None` without a slash.
@@ -67,7 +76,7 @@ pub(super) struct Deleted {
 }
 
 impl Tree {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: Version) -> Self {
         let mut tree = Self {
             nodes: FixedMap::default(),
             lists: FixedMap::default(),
@@ -80,8 +89,18 @@ impl Tree {
         let read_only = tree.intern(Acl::read_only().into());
         let empty = |acl: &AclList| Node::new(Some(Box::default()), acl.clone(), Owner::None, Zxid(0), 0);
         tree.nodes.insert("/".into(), Box::new(empty(&open)));
-        for (path, acl) in [(SYSTEM_PATH, &open), (QUOTA_PATH, &open), (CONFIG_PATH, &read_only)] {
+        let always = [
+            (SYSTEM_PATH, &open),
+            (QUOTA_PATH, &open),
+            (CONFIG_PATH, &read_only),
+            (KEEPER_PATH, &open),
+            (KEEPER_API_PATH, &open),
+        ];
+        for (path, acl) in always.into_iter().filter(|(path, _)| is_special(path, version)) {
             tree.attach(path.into(), empty(acl));
+        }
+        if let Some(api) = tree.get_mut(KEEPER_API_PATH) {
+            api.data = Some(Box::from(*b"0"));
         }
         if let Some(config) = tree.get_mut(CONFIG_PATH) {
             config.aversion = -1;
@@ -233,8 +252,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_server_has_nodes_of_its_own() {
+        for (version, config, zookeeper, keeper) in [
+            (Version::Keeper, false, false, true),
+            (Version::V3_4, false, true, false),
+            (Version::V3_5, true, true, false),
+        ] {
+            let tree = Tree::new(version);
+            let has = |path: &str| tree.get(path).is_some();
+            assert_eq!((has(CONFIG_PATH), has(QUOTA_PATH)), (config, zookeeper), "{version:?}");
+            assert_eq!((has(KEEPER_PATH), has(KEEPER_API_PATH)), (keeper, keeper), "{version:?}");
+        }
+    }
+
+    #[test]
     fn a_fresh_tree_has_the_stats_of_a_fresh_server() {
-        let tree = Tree::new();
+        let tree = Tree::new(Version::V3_9);
         let table = [("/", -1, 1, 0), ("/zookeeper", -2, 2, 0), (QUOTA_PATH, 0, 0, 0), (CONFIG_PATH, 0, 0, -1)];
 
         for (path, cversion, num_children, aversion) in table {
@@ -246,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_empty_path_is_the_root() {
-        let tree = Tree::new();
+        let tree = Tree::new(Version::V3_9);
 
         assert!(std::ptr::eq(tree.get("").unwrap(), tree.get("/").unwrap()));
         assert_eq!((tree.descendants("/"), tree.descendants(""), tree.descendants("/zookeeper")), (3, 4, 2));
@@ -254,7 +287,7 @@ mod tests {
 
     #[test]
     fn creating_and_deleting_leave_their_mark_on_the_parent() {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(Version::V3_9);
         create(&mut tree, "/a", 1, 5);
         create(&mut tree, "/a/b", 1, 6);
 
@@ -268,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_counter_at_its_ceiling_stays_there() {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(Version::V3_9);
         create(&mut tree, "/a", 1, 5);
         tree.get_mut("/a").unwrap().cversion = i32::MAX;
 
@@ -280,7 +313,7 @@ mod tests {
 
     #[test]
     fn equal_lists_are_one_and_unused_ones_go() {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(Version::V3_9);
         let one = tree.intern(Acl::creator_all().into());
         assert!(Arc::ptr_eq(&one, &tree.intern(Acl::creator_all().into())));
         drop(one);
@@ -294,7 +327,7 @@ mod tests {
 
     #[test]
     fn below_goes_from_parents_to_children_by_name() {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(Version::V3_9);
         for (number, path) in ["/b", "/a", "/a/y", "/a/x", "/a/x/1"].into_iter().enumerate() {
             create(&mut tree, path, 9, i64::try_from(number).unwrap());
         }

@@ -71,6 +71,9 @@ impl Server {
 
     fn version_text(&self) -> &'static str {
         match self.options.version {
+            Version::Keeper => "v23.2-in-memory",
+            Version::V3_4 => "3.4.14-in-memory, built on 03/06/2019 16:18 GMT",
+            Version::V3_5 => "3.5.10-in-memory, built on 05/07/2022 01:57 GMT",
             Version::V3_8 => "3.8.0-in-memory, built on 2022-02-25 08:49 UTC",
             Version::V3_9 => "3.9.3-in-memory, built on 2024-10-17 23:21 UTC",
         }
@@ -82,7 +85,8 @@ impl Server {
 
     /// Writes what both `srvr` and `stat` tell; the latter, asked by a connection, lists all of them too.
     fn status(&self, text: &mut String, asking: Option<Slot>) -> std::fmt::Result {
-        writeln!(text, "Zookeeper version: {}", self.version_text())?;
+        let product = if self.options.version == Version::Keeper { "ClickHouse Keeper" } else { "Zookeeper" };
+        writeln!(text, "{product} version: {}", self.version_text())?;
         if self.read_only.is_some() {
             writeln!(text, "READ-ONLY mode; serving only read-only clients")?;
         }
