@@ -44,6 +44,12 @@ pub enum Setting {
     Memory,
     /// On a server in memory that imitates ZooKeeper 3.8.
     Memory38,
+    /// On a server in memory that imitates ZooKeeper 3.5.
+    Memory35,
+    /// On a server in memory that imitates ZooKeeper 3.4.
+    Memory34,
+    /// On a server in memory that imitates ClickHouse Keeper.
+    MemoryKeeper,
     /// On a server in memory, through a proxy that passes on each byte by itself.
     MemoryBySingleBytes,
     /// On a server in memory, through a proxy that passes bytes on in pieces of random length.
@@ -70,13 +76,22 @@ impl Setting {
                 Kind::Memory(Version::V3_9)
             }
             Self::Memory38 => Kind::Memory(Version::V3_8),
+            Self::Memory35 => Kind::Memory(Version::V3_5),
+            Self::Memory34 => Kind::Memory(Version::V3_4),
+            Self::MemoryKeeper => Kind::Memory(Version::Keeper),
             Self::Real | Self::RealInRandomPieces => Kind::Real,
         }
     }
 
     fn pieces(self) -> Pieces {
         match self {
-            Self::Memory | Self::Memory38 | Self::MemoryByIoOfSingleBytes | Self::Real => Pieces::AsTheyCome,
+            Self::Memory
+            | Self::Memory38
+            | Self::Memory35
+            | Self::Memory34
+            | Self::MemoryKeeper
+            | Self::MemoryByIoOfSingleBytes
+            | Self::Real => Pieces::AsTheyCome,
             Self::MemoryBySingleBytes => Pieces::SingleBytes,
             Self::MemoryInRandomPieces | Self::RealInRandomPieces => {
                 let seed = std::env::var("ZK_TESTING_SEED").map_or(0, |seed| seed.parse().expect("a seed is a number"));
@@ -302,11 +317,6 @@ impl Ground {
 
 /// Returns the server in memory that all scenarios of the process share.
 fn memory(version: Version) -> &'static TestServer {
-    static NEWEST: OnceLock<TestServer> = OnceLock::new();
-    static OLD: OnceLock<TestServer> = OnceLock::new();
-    let shared = match version {
-        Version::V3_8 => &OLD,
-        Version::V3_9 => &NEWEST,
-    };
-    shared.get_or_init(|| TestServer::builder().version(version).start().unwrap())
+    static SHARED: [OnceLock<TestServer>; 5] = [const { OnceLock::new() }; 5];
+    SHARED[version as usize].get_or_init(|| TestServer::builder().version(version).start().unwrap())
 }

@@ -41,7 +41,7 @@
 //! zk_testing::conformance_through_io!(OnMine); // io::…, for adapters that implement `AdapterWithIo`
 //! ```
 //!
-//! The memory server is a [`TestServer`](crate::TestServer); the real ones are of the [`ensemble`](crate::ensemble) and need Java.
+//! The memory server is a [`TestServer`](crate::TestServer), which imitates older servers, and ClickHouse Keeper, too; the real ones are of the [`ensemble`](crate::ensemble) and need Java.
 //! What only some servers can do is listed for those alone; [the lists](crate::conformance!) are the place to look. Nothing
 //! waits by sleeping: events, states and replies are awaited, and what hangs is ended.
 
@@ -50,6 +50,8 @@ mod bent;
 mod clock;
 mod ground;
 mod hostile;
+#[cfg(test)]
+mod left_out;
 mod liar;
 mod line;
 mod list;
@@ -62,6 +64,7 @@ pub mod scenarios;
 mod secure;
 mod spawned;
 mod tls_list;
+mod version_list;
 mod waiting;
 mod words;
 
