@@ -134,6 +134,10 @@ impl<T, W: Clone> Session<T, W> {
                 if let Some(sent) = entry.sent {
                     self.prove(sent, header.err);
                 }
+                // Whatever else is answered says nothing about the server.
+                if header.err == ErrorCode::Ok && entry.op != OpCode::Create2 {
+                    return self.settle(entry, &header, known, input);
+                }
                 if let Some(entry) = self.learn(entry, &header) {
                     return self.settle(entry, &header, known, input);
                 }
