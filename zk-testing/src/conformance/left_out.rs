@@ -126,9 +126,10 @@ const LEFT_OUT: &[(&str, &[Scenario])] = &[
         ],
     ),
     (
-        "It counts replies, or has several requests in flight when the first node is created. The first `create2` that 3.4 is sent costs \
-         the link, and what else was in flight is in doubt.",
+        "It counts replies, or has several requests in flight when the server is first sent what it does not know. That costs the link, \
+         and what else was in flight is in doubt.",
         &[
+            ("elections::withdrawing_at_any_moment_leaves_no_node", &["of_3_5"]),
             ("watches::the_event_of_anothers_write_comes_before_a_reply_that_shows_it", &["of_3_4"]),
             ("reconnect::requests_made_without_a_link_go_out_on_the_next_one_in_order", &["of_3_4"]),
             ("load::requests_leave_in_the_order_of_the_calls_awaited_or_not", &["of_3_4"]),

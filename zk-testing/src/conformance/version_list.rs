@@ -116,7 +116,6 @@ macro_rules! conformance_of_3_5 {
                 a_patient_leader_leads_on_without_a_link
                 an_expired_leader_does_not_come_back_with_its_dead_node
                 an_election_that_is_wiped_out_begins_anew
-                withdrawing_at_any_moment_leaves_no_node
                 one_may_stand_and_withdraw_before_a_server_is_reached
                 without_rights_one_is_refused_and_stands_when_they_are_there
                 those_who_give_up_lead_in_rotation
