@@ -1,7 +1,8 @@
 //! Three real servers that elect a leader, and what is left of them.
 
 use std::io;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use zk_testing::ensemble::{Builder, Ensemble, Mode};
 
@@ -84,5 +85,51 @@ fn a_missing_quorum_is_reported_with_the_modes() -> io::Result<()> {
     let error = ensemble.wait_quorum(Duration::from_millis(200)).expect_err("one of three is no quorum");
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(error.to_string().contains("no quorum"), "{error}");
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_leader_that_nobody_can_hear_is_replaced_and_follows_when_it_can_be_heard_again() -> io::Result<()> {
+    let ensemble = Builder::new().tick_time(Duration::from_millis(200)).proxied_peers().start_ensemble(3)?;
+    let peers = ensemble.peers().expect("the ways are proxied");
+    let first = ensemble.leader().expect("a quorum has a leader");
+    let others: Vec<_> = (0..3).filter(|member| *member != first).collect();
+
+    others.iter().for_each(|other| peers.silence(first, *other));
+    let is_replaced = || others.iter().any(|other| matches!(ensemble.server(*other).mode(), Ok(Some(Mode::Leader))));
+    let deadline = Instant::now() + PATIENCE;
+    while !is_replaced() {
+        assert!(Instant::now() < deadline, "the others wait for a leader that they cannot hear");
+        thread::sleep(Duration::from_millis(50));
+    }
+    peers.heal()?;
+
+    let second = ensemble.wait_quorum(PATIENCE)?;
+    assert_ne!(second, first);
+    assert_eq!(ensemble.server(first).mode()?, Some(Mode::Follower));
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_member_without_connections_to_the_others_does_not_serve() -> io::Result<()> {
+    let ensemble = Builder::new().tick_time(Duration::from_millis(200)).proxied_peers().start_ensemble(3)?;
+    let peers = ensemble.peers().expect("the ways are proxied");
+    let first = ensemble.leader().expect("a quorum has a leader");
+    let lonely = (first + 1) % 3;
+
+    peers.sever(lonely, first);
+    peers.sever(lonely, (first + 2) % 3);
+    let deadline = Instant::now() + PATIENCE;
+    while ensemble.server(lonely).mode()?.is_some() {
+        assert!(Instant::now() < deadline, "it still serves");
+        thread::sleep(Duration::from_millis(50));
+    }
+    ensemble.server(first).create_node("/without-it")?;
+    peers.heal()?;
+
+    assert_eq!(ensemble.wait_quorum(PATIENCE)?, first);
+    assert!(ensemble.server(lonely).node_exists("/without-it")?);
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::java::Java;
 use super::kerberos::Kdc;
+use super::peers::Peers;
 use super::plan::{Member, Plan, Role};
 use super::ports::free_port;
 use super::quorum::Ensemble;
@@ -41,6 +42,7 @@ pub struct Builder {
     pub(super) env: Vec<(String, String)>,
     pub(super) jaas: Option<String>,
     pub(super) tls: Option<Tls>,
+    pub(super) are_peers_proxied: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ impl Builder {
             env: Vec::new(),
             jaas: None,
             tls: None,
+            are_peers_proxied: false,
         };
         builder
             .tick_time(Duration::from_millis(500))
@@ -156,6 +159,15 @@ impl Builder {
         self.property("serverCnxnFactory", "org.apache.zookeeper.server.NettyServerCnxnFactory")
     }
 
+    /// Leads what members of an ensemble say to each other through proxies, which [`Ensemble::peers`] breaks.
+    ///
+    /// Linux only, where all of 127.0.0.0/8 is this machine: each member knows the others by addresses of its own, from a
+    /// file that Java 9 and later can be given in place of the system's names of hosts. Dynamic reconfiguration must stay off, as it is by default.
+    pub fn proxied_peers(mut self) -> Self {
+        self.are_peers_proxied = true;
+        self
+    }
+
     /// Sets a property in the server's `zoo.cfg`, in place of the default or of what was set before.
     pub fn property(mut self, key: &str, value: impl Into<String>) -> Self {
         self.properties.insert(key.to_owned(), value.into());
@@ -202,10 +214,11 @@ impl Builder {
         let java = Java::find()?;
         on_free_ports(|| {
             let members = (1..=size).map(Member::new).collect::<io::Result<Vec<_>>>()?;
+            let peers = self.are_peers_proxied.then(|| Peers::start(&members)).transpose()?;
             let servers = (0..size)
                 .map(|own| Server::new(&java, Plan::new(self, Role::Member { own, members: members.clone() })?))
                 .collect::<io::Result<Vec<_>>>()?;
-            Ensemble::launch(servers)
+            Ensemble::launch(servers, peers)
         })
     }
 }

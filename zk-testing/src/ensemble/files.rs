@@ -45,6 +45,10 @@ impl Files {
         self.directory.join("jaas.conf")
     }
 
+    pub(super) fn hosts(&self) -> PathBuf {
+        self.directory.join("hosts")
+    }
+
     /// Writes what the server reads at its start. While it runs, it may write some of it anew.
     pub(super) fn write(&self, plan: &Plan) -> io::Result<()> {
         let data = self.data();
@@ -55,6 +59,9 @@ impl Files {
         }
         if let Some(jaas) = plan.jaas() {
             fs::write(self.jaas(), jaas)?;
+        }
+        if let Some(hosts) = plan.hosts() {
+            fs::write(self.hosts(), hosts)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, absolute};
 
 use super::builder::Builder;
+use super::peers::way;
 use super::ports::{free_port, loopback};
 
 /// Everything a server's files and command line are made from.
@@ -61,8 +62,23 @@ impl Plan {
         }
     }
 
-    pub(super) fn system_properties(&self, jaas: &Path) -> BTreeMap<String, String> {
+    /// Returns the names of hosts as this server is to know them, in the format of `/etc/hosts`.
+    pub(super) fn hosts(&self) -> Option<String> {
+        match &self.role {
+            Role::Member { own, members } if self.settings.are_peers_proxied => {
+                let address = |other| if other == *own { loopback(0).ip() } else { way(*own, other) };
+                let line = |(index, member): (usize, &Member)| format!("{} {}\n", address(index), member.name());
+                Some(members.iter().enumerate().map(line).chain(["127.0.0.1 localhost\n".to_owned()]).collect())
+            }
+            Role::Member { .. } | Role::Standalone { .. } => None,
+        }
+    }
+
+    pub(super) fn system_properties(&self, jaas: &Path, hosts: &Path) -> BTreeMap<String, String> {
         let mut properties = self.settings.system_properties.clone();
+        if self.hosts().is_some() {
+            properties.insert("jdk.net.hosts.file".to_owned(), hosts.display().to_string());
+        }
         if self.settings.jaas.is_some() {
             properties.insert("java.security.auth.login.config".to_owned(), jaas.display().to_string());
         }
@@ -88,11 +104,11 @@ impl Plan {
             Role::Member { members, .. } => {
                 // Or an ensemble of one would not be an ensemble.
                 set("standaloneEnabled", "false".to_owned());
-                for Member { id, client_port, quorum_port, election_port } in members {
+                for member @ Member { id, client_port, quorum_port, election_port } in members {
                     // With the client's address in it, the configuration node tells clients where to go.
                     let client = loopback(*client_port);
-                    let ip = client.ip();
-                    set(&format!("server.{id}"), format!("{ip}:{quorum_port}:{election_port}:participant;{client}"));
+                    let host = if self.settings.are_peers_proxied { member.name() } else { client.ip().to_string() };
+                    set(&format!("server.{id}"), format!("{host}:{quorum_port}:{election_port}:participant;{client}"));
                 }
             }
         }
@@ -116,12 +132,17 @@ pub(super) enum Role {
 pub(super) struct Member {
     id: usize,
     client_port: u16,
-    quorum_port: u16,
-    election_port: u16,
+    pub(super) quorum_port: u16,
+    pub(super) election_port: u16,
 }
 
 impl Member {
     pub(super) fn new(id: usize) -> io::Result<Self> {
         Ok(Self { id, client_port: free_port()?, quorum_port: free_port()?, election_port: free_port()? })
+    }
+
+    /// Returns the name by which all know it, each at another address.
+    fn name(&self) -> String {
+        format!("member-{}", self.id)
     }
 }

@@ -53,6 +53,13 @@ impl Proxy {
         }
     }
 
+    /// Starts a proxy at an address that was chosen before.
+    pub(super) fn start_at(address: SocketAddr, target: SocketAddr) -> io::Result<Self> {
+        let line = Arc::new(Line::new(target));
+        let listening = Listening::start(address, &line)?;
+        Ok(Self { address, line, listening: Mutex::new(Some(listening)) })
+    }
+
     /// Returns where clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address

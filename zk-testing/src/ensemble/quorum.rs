@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::builder::Builder;
 use super::mode::{Answer, Mode};
+use super::peers::Peers;
 use super::server::{START_PATIENCE, Server};
 
 const PROBE_PATIENCE: Duration = Duration::from_millis(500);
@@ -17,6 +18,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Ensemble {
     servers: Vec<Server>,
+    peers: Option<Peers>,
 }
 
 impl Ensemble {
@@ -34,8 +36,8 @@ impl Ensemble {
     }
 
     /// Starts servers that have their files.
-    pub(super) fn launch(servers: Vec<Server>) -> io::Result<Self> {
-        let ensemble = Self { servers };
+    pub(super) fn launch(servers: Vec<Server>, peers: Option<Peers>) -> io::Result<Self> {
+        let ensemble = Self { servers, peers };
         for server in &ensemble.servers {
             server.launch()?;
         }
@@ -64,6 +66,11 @@ impl Ensemble {
     /// Panics if there are not so many.
     pub fn server(&self, index: usize) -> &Server {
         &self.servers[index]
+    }
+
+    /// Returns the ways between the members, if the ensemble was built with [proxies](Builder::proxied_peers) there.
+    pub fn peers(&self) -> Option<&Peers> {
+        self.peers.as_ref()
     }
 
     /// Returns which member leads, if one of those running does.

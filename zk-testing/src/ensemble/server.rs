@@ -219,7 +219,7 @@ impl Server {
             return Err(self.error(io::ErrorKind::Other, "is running already"));
         }
         let (log, log_start) = self.files.open_log()?;
-        let system_properties = self.plan.system_properties(&self.files.jaas());
+        let system_properties = self.plan.system_properties(&self.files.jaas(), &self.files.hosts());
         let command = self.java.command(&system_properties, &self.files.configuration());
         let process = Process::start(&command, self.plan.env(), self.files.directory(), &log)?;
         *run = Some(Run { process, log_start });
