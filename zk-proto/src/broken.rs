@@ -27,13 +27,14 @@ pub(crate) use broken;
 #[cfg(zk_broken)]
 pub(crate) use switch::is_set;
 #[cfg(zk_broken)]
-pub use switch::{RECIPE_VARIANTS, VARIANTS, set, was_reached};
+pub use switch::{RECIPE_VARIANTS, VARIANTS, set, set_everywhere, was_reached};
 
 #[cfg(zk_broken)]
 mod switch {
     extern crate std;
 
     use core::cell::Cell;
+    use std::sync::OnceLock;
 
     /// All mistakes that can be made.
     pub const VARIANTS: &[&str] = &[
@@ -220,8 +221,15 @@ mod switch {
         static REACHED: Cell<bool> = const { Cell::new(false) };
     }
 
+    /// What is made in every thread, where a client is driven by several.
+    static EVERYWHERE: OnceLock<&'static str> = OnceLock::new();
+
     fn is_listed(variant: &str) -> bool {
-        VARIANTS.contains(&variant) || RECIPE_VARIANTS.iter().any(|(_, variants)| variants.contains(&variant))
+        all().any(|listed| listed == variant)
+    }
+
+    fn all() -> impl Iterator<Item = &'static str> {
+        VARIANTS.iter().chain(RECIPE_VARIANTS.iter().flat_map(|(_, variants)| *variants)).copied()
     }
 
     /// Makes one mistake, or none, in this thread from now on.
@@ -235,6 +243,17 @@ mod switch {
         REACHED.set(false);
     }
 
+    /// Makes a mistake in every thread of this process, for as long as it lives.
+    ///
+    /// # Panics
+    ///
+    /// When there is no mistake of that name, or another one is made already.
+    pub fn set_everywhere(variant: &str) {
+        let listed = all().find(|listed| *listed == variant);
+        let listed = listed.unwrap_or_else(|| panic!("no mistake is called {variant:?}"));
+        assert_eq!(*EVERYWHERE.get_or_init(|| listed), listed, "another mistake is made already");
+    }
+
     /// Returns whether the code came to where the mistake is made since it was [`set`].
     pub fn was_reached() -> bool {
         REACHED.get()
@@ -242,7 +261,7 @@ mod switch {
 
     pub(crate) fn is_set(variant: &'static str) -> bool {
         debug_assert!(is_listed(variant), "the mistake {variant:?} is not listed");
-        let is_set = SET.get() == Some(variant);
+        let is_set = SET.get() == Some(variant) || EVERYWHERE.get() == Some(&variant);
         REACHED.set(REACHED.get() || is_set);
         is_set
     }
