@@ -25,6 +25,10 @@ doc:
 simulate workload seeds="0..1000":
     cargo run --release -p zk-testing --example simulate -- --workload {{workload}} --seeds {{seeds}}
 
+# Clients on real servers under faults: `just chaos 10`, in minutes
+chaos minutes="2":
+    cargo run --release -p zk-testing --example chaos -- --minutes {{minutes}}
+
 # Fuzz targets, for so many seconds each
 fuzz seconds="60":
     .ci/fuzz {{seconds}}
