@@ -75,6 +75,13 @@ macro_rules! codes {
             fn decode(input: &mut Decoder) -> Result<Self, DecodeError> {
                 input.int().map(Self::from)
             }
+
+            const IS_NUMBERS: bool = true;
+
+            #[inline]
+            fn take_numbers(bytes: &mut &[u8]) -> Option<Self> {
+                i32::take_numbers(bytes).map(Self::from)
+            }
         }
 
         #[cfg(feature = "arbitrary")]

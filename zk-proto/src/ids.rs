@@ -34,6 +34,13 @@ macro_rules! id {
             fn decode(input: &mut Decoder) -> Result<Self, DecodeError> {
                 input.long().map(Self)
             }
+
+            const IS_NUMBERS: bool = true;
+
+            #[inline]
+            fn take_numbers(bytes: &mut &[u8]) -> Option<Self> {
+                i64::take_numbers(bytes).map(Self)
+            }
         }
     };
 }

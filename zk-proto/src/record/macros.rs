@@ -20,7 +20,20 @@ macro_rules! records {
                 $( $crate::wire::Jute::encode(&self.$field, out); )*
             }
 
+            const IS_NUMBERS: bool = true $( && <$type as $crate::wire::Jute>::IS_NUMBERS )*;
+
+            #[inline]
+            fn take_numbers(bytes: &mut &[u8]) -> Option<Self> {
+                Some(Self { $( $field: <$type as $crate::wire::Jute>::take_numbers(bytes)?, )* })
+            }
+
             fn decode(input: &mut $crate::wire::Decoder) -> Result<Self, $crate::wire::DecodeError> {
+                // One look at the length does for all fields. Where they are not all there, the long way names the field.
+                if Self::IS_NUMBERS {
+                    if let Some(record) = input.numbers() {
+                        return Ok(record);
+                    }
+                }
                 Ok(Self {
                     $( $field: <$type as $crate::wire::Jute>::decode(input)
                         .map_err(|error| error.in_field($wire_name, $wire_field))?, )*

@@ -60,6 +60,12 @@ impl NodeData {
     pub(super) fn decode(body: &mut Decoder) -> Result<Self, DecodeError> {
         Ok(Self { data: body.buffer()?, stat: body.get()? })
     }
+
+    /// As [`decode`](Self::decode), where nothing follows.
+    fn decode_last(body: &mut Decoder) -> Result<Self, DecodeError> {
+        let (data, stat) = body.last_buffer_and()?;
+        Ok(Self { data, stat })
+    }
 }
 
 /// Requests that consist of a path, most of them with a watch flag.
@@ -126,7 +132,7 @@ path_requests! {
     pub struct Exists(Exists) -> Stat = |body| body.get(); watch Exist
 
     /// Reads a node's data. A watch is left when the node is there.
-    pub struct GetData(GetData) -> NodeData = NodeData::decode; watch Data
+    pub struct GetData(GetData) -> NodeData = NodeData::decode_last; watch Data
 
     /// Lists a node's children. A watch is left when the node is there.
     pub struct GetChildren(GetChildren) -> Children = Children::decode; watch Child

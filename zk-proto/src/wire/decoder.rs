@@ -155,6 +155,30 @@ impl Decoder {
         Ok(Some(items))
     }
 
+    /// Reads a value of numbers alone at once; `None` where not all of it is there.
+    #[inline]
+    pub(crate) fn numbers<T: Jute>(&mut self) -> Option<T> {
+        let mut bytes = self.bytes.get(self.at..)?.get(..T::MIN_BYTES)?;
+        let value = T::take_numbers(&mut bytes)?;
+        self.at += T::MIN_BYTES;
+        Some(value)
+    }
+
+    /// Reads a `buffer`, and a value behind it that ends the bytes. As [`buffer`](Self::buffer) and [`get`](Self::get), but that
+    /// the buffer takes over the hold on the memory, instead of sharing it: afterwards there is nothing left to read.
+    pub(crate) fn last_buffer_and<T: Jute>(&mut self) -> Result<(Option<Bytes>, T), DecodeError> {
+        let Some(len) = self.length()? else { return Ok((None, self.get()?)) };
+        let from = self.at;
+        self.skip(len)?;
+        let to = self.at;
+        let value = self.get()?;
+        let mut buffer = core::mem::take(&mut self.bytes);
+        self.at = 0;
+        buffer.truncate(to);
+        buffer.advance(from);
+        Ok((Some(buffer), value))
+    }
+
     /// Checks that `count` items of at least `min_bytes` each could follow.
     pub(crate) fn check_count(&self, count: usize, min_bytes: usize) -> Result<(), DecodeError> {
         let possible = self.remaining() / min_bytes.max(1);

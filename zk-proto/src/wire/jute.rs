@@ -20,10 +20,22 @@ pub trait Jute: Sized {
     ///
     /// When the bytes are not such a value. What follows it is left alone.
     fn decode(input: &mut Decoder) -> Result<Self, DecodeError>;
+
+    /// Whether it is a number, or a record of numbers alone: whatever the bytes are, it is one, and takes
+    /// [`MIN_BYTES`](Self::MIN_BYTES).
+    #[doc(hidden)]
+    const IS_NUMBERS: bool = false;
+
+    /// Takes a value that [`IS_NUMBERS`](Self::IS_NUMBERS) off the front of bytes that are long enough.
+    #[doc(hidden)]
+    fn take_numbers(bytes: &mut &[u8]) -> Option<Self> {
+        let _ = bytes;
+        None
+    }
 }
 
 macro_rules! primitive {
-    ($($type:ty, $bytes:literal, $method:ident;)*) => {$(
+    ($($type:ty, $bytes:literal, $method:ident $(, $number:ty)?;)*) => {$(
         impl Jute for $type {
             const MIN_BYTES: usize = $bytes;
 
@@ -34,13 +46,24 @@ macro_rules! primitive {
             fn decode(input: &mut Decoder) -> Result<Self, DecodeError> {
                 input.$method()
             }
+
+            $(
+                const IS_NUMBERS: bool = true;
+
+                #[inline]
+                fn take_numbers(bytes: &mut &[u8]) -> Option<Self> {
+                    let (number, rest) = bytes.split_first_chunk()?;
+                    *bytes = rest;
+                    Some(<$number>::from_be_bytes(*number))
+                }
+            )?
         }
     )*};
 }
 
 primitive! {
-    i32, 4, int;
-    i64, 8, long;
+    i32, 4, int, i32;
+    i64, 8, long, i64;
     bool, 1, boolean;
 }
 
