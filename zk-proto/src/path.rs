@@ -153,7 +153,8 @@ pub enum PathErrorReason {
 /// # Ok::<(), zk_proto::path::PathError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Root(Option<Arc<str>>);
+// Each request and each watch has one, so it is no larger than a pointer.
+pub struct Root(Option<Arc<Box<str>>>);
 
 impl Root {
     /// Makes a chroot of a path; `/` and the empty string make none.
@@ -175,12 +176,12 @@ impl Root {
             return Ok(self.clone());
         }
         validate(path)?;
-        Ok(Self(Some(join_parts((self.as_str(), path)).into())))
+        Ok(Self(Some(Arc::new(join_parts((self.as_str(), path)).into()))))
     }
 
     /// Returns what to put before a path: the chroot, or the empty string when there is none.
     pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_deref().map_or("", |path| path)
     }
 
     /// Returns whether there is no chroot.
@@ -229,7 +230,7 @@ impl Root {
 /// Prints the path of the node that the client sees as `/`, which is `/` when there is no chroot.
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("/"))
+        f.write_str(if self.is_none() { "/" } else { self.as_str() })
     }
 }
 
@@ -277,9 +278,11 @@ enum Tail {
 
 fn check(path: &str, tail: Tail) -> Result<(), PathErrorReason> {
     // A glance is enough for nearly every path, and every request brings one.
-    if is_plain(path.as_bytes()) {
-        return Ok(());
-    }
+    if is_plain(path.as_bytes()) { Ok(()) } else { check_closely(path, tail) }
+}
+
+#[cold]
+fn check_closely(path: &str, tail: Tail) -> Result<(), PathErrorReason> {
     if path.is_empty() {
         return Err(PathErrorReason::Empty);
     }
@@ -402,6 +405,24 @@ mod tests {
         for path in &paths {
             assert_eq!(validate(path).is_ok(), java_accepts(path), "{path:?}");
             assert_eq!(validate_sequential(path).is_ok(), java_accepts(&format!("{path}1")), "{path:?} sequential");
+        }
+    }
+
+    #[test]
+    fn a_byte_is_judged_alike_wherever_it_stands() {
+        for (before, byte) in (0..=u8::MAX).flat_map(|byte| [(b'/', byte), (b'a', byte)]) {
+            let is_good = matches!(byte, b' '..=b'~') && !(before == b'/' && matches!(byte, b'/' | b'.'));
+            for at in 1..20 {
+                let mut path = [b'a'; 21];
+                path[0] = b'/';
+                (path[at], path[at + 1]) = (before, byte);
+                let is_plain = is_plain(&path[..at + 2]);
+                let is_first = at == 1 && before == b'/';
+                assert_eq!(is_plain, is_good && byte != b'/' && !is_first, "{before} and {byte} at {at}");
+                if at < 19 {
+                    assert_eq!(super::is_plain(&path), is_good && (byte != b'/' || before != b'/') && !is_first);
+                }
+            }
         }
     }
 

@@ -210,7 +210,7 @@ impl<T, W: Clone> Session<T, W> {
         let lost = self.outbox.remove_where(again);
         lost.into_iter().for_each(|entry| self.fail_entry(entry, RequestError::Lost));
         let id = identity.id;
-        let elsewhere = |entry: &Entry<T>| matches!(&entry.owner, Owner::Caller { pin: Some(pin), .. } if *pin != id);
+        let elsewhere = |entry: &Entry<T>| matches!(&entry.owner, Owner::Caller { pin: Some(pin), .. } if **pin != id);
         let refused = self.outbox.remove_where(elsewhere);
         refused.into_iter().for_each(|entry| self.fail_entry(entry, RequestError::SessionChanged));
     }

@@ -3,7 +3,7 @@
 //! A frame is encoded once, at the end of the buffer, and leaves as a slice of it. Taking a request back leaves a hole that
 //! is skipped later; holes are closed when they outweigh what is left.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -50,7 +50,8 @@ pub(super) enum Owner<T> {
     Caller {
         tag: T,
         root: Root,
-        pin: Option<SessionId>,
+        /// Seldom there, and entries are moved often.
+        pin: Option<Box<SessionId>>,
         watch: Option<WatchId>,
     },
     /// Nobody any more; a watch may still come of it.
@@ -78,12 +79,31 @@ pub(super) enum Internal {
 
 #[derive(Debug)]
 enum Frame {
-    /// The next so many bytes of the buffer, with payloads that belong in between.
-    Buffered { len: usize, splices: Vec<Splice> },
+    /// The next so many bytes of the buffer.
+    Buffered { len: usize },
+    /// The same, with payloads that belong in between.
+    Spliced(Box<Spliced>),
     /// Complete, from an earlier link.
-    Whole(Vec<Bytes>),
+    Whole(Box<[Bytes]>),
     /// Left already.
     Gone,
+}
+
+#[derive(Debug)]
+struct Spliced {
+    len: usize,
+    splices: Vec<Splice>,
+}
+
+impl Frame {
+    /// Returns how many bytes of the buffer it has.
+    fn buffered(&self) -> usize {
+        match self {
+            Self::Buffered { len } => *len,
+            Self::Spliced(spliced) => spliced.len,
+            Self::Whole(_) | Self::Gone => 0,
+        }
+    }
 }
 
 impl<T> Entry<T> {
@@ -268,7 +288,11 @@ impl<T> Outbox<T> {
 
     /// Accepts a draft: the last one, and the only one since.
     pub(super) fn push(&mut self, draft: Draft, id: RequestId, xid: i32, op: OpCode, owner: Owner<T>) -> &mut Entry<T> {
-        let frame = Frame::Buffered { len: self.buffer.len() - draft.start, splices: draft.splices };
+        let len = self.buffer.len() - draft.start;
+        let frame = match draft.splices {
+            splices if splices.is_empty() => Frame::Buffered { len },
+            splices => Frame::Spliced(Box::new(Spliced { len, splices })),
+        };
         self.bytes += draft.bytes;
         self.entries.push_back(Entry {
             id,
@@ -355,9 +379,7 @@ impl<T> Outbox<T> {
 
     fn drop_dead_tail(&mut self) {
         while let Some(entry) = self.entries.back().filter(|entry| entry.is_dead()) {
-            if let Frame::Buffered { len, .. } = &entry.frame {
-                self.buffer.truncate(self.buffer.len() - len);
-            }
+            self.buffer.truncate(self.buffer.len() - entry.frame.buffered());
             (self.dead, self.dead_bytes) = (self.dead - 1, self.dead_bytes - entry.bytes);
             self.entries.pop_back();
         }
@@ -370,8 +392,7 @@ impl<T> Outbox<T> {
     fn close_holes_and(&mut self, mut keep: impl FnMut(Entry<T>) -> Option<Entry<T>>) {
         let mut old = core::mem::take(&mut self.buffer);
         for entry in core::mem::take(&mut self.entries) {
-            let len = if let Frame::Buffered { len, .. } = &entry.frame { *len } else { 0 };
-            let frame = old.split_to(len);
+            let frame = old.split_to(entry.frame.buffered());
             if entry.is_dead() {
                 continue;
             }
@@ -403,11 +424,7 @@ impl<T> Outbox<T> {
             let (mut run, mut frames) = (0, 0);
             while let Some(entry) = self.entries.get(frames) {
                 match &entry.frame {
-                    Frame::Buffered { len, splices }
-                        if splices.is_empty() && !entry.is_dead() && !lacks.concerns(entry.op) =>
-                    {
-                        run += len;
-                    }
+                    Frame::Buffered { len } if !entry.is_dead() && !lacks.concerns(entry.op) => run += len,
                     _ => break,
                 }
                 frames += 1;
@@ -421,7 +438,7 @@ impl<T> Outbox<T> {
                 let Some(mut entry) = self.entries.pop_front() else { break };
                 entry.sent = Some(now);
                 entry.frame = if entry.resend || terms.may_lack(entry.op) {
-                    Frame::Whole(alloc::vec![piece.slice(at..at + entry.bytes)])
+                    Frame::Whole(Box::new([piece.slice(at..at + entry.bytes)]))
                 } else {
                     self.bytes -= entry.bytes;
                     Frame::Gone
@@ -437,23 +454,24 @@ impl<T> Outbox<T> {
             // One that does not: a hole, a payload of its own, or a frame from an earlier link.
             let Some(mut entry) = self.entries.pop_front() else { break };
             let mut chunks = match core::mem::replace(&mut entry.frame, Frame::Gone) {
-                Frame::Buffered { len, splices } => splice(self.buffer.split_to(len).freeze(), splices),
+                Frame::Buffered { len } => Box::new([self.buffer.split_to(len).freeze()]),
+                Frame::Spliced(spliced) => splice(self.buffer.split_to(spliced.len).freeze(), spliced.splices),
                 Frame::Whole(chunks) => chunks,
-                Frame::Gone => Vec::new(),
+                Frame::Gone => Box::default(),
             };
             if matches!(entry.owner, Owner::Orphan { watch: None }) {
                 (self.dead, self.dead_bytes) = (self.dead - 1, self.dead_bytes - entry.bytes);
                 continue;
             }
             if lacks.concerns(entry.op) {
-                let adapted = lacks.adapt(entry.op, chunks);
+                let adapted = lacks.adapt(entry.op, chunks.into_vec());
                 let Some(Adapted { op, frame, plain }) = adapted else {
                     self.bytes -= entry.bytes;
                     count += 1;
                     refused(entry);
                     continue;
                 };
-                (entry.op, entry.plain, chunks) = (op, plain, alloc::vec![frame]);
+                (entry.op, entry.plain, chunks) = (op, plain, Box::new([frame]));
             }
             entry.sent = Some(now);
             chunks.iter().for_each(|chunk| transmit.push(chunk.clone()));
@@ -469,7 +487,7 @@ impl<T> Outbox<T> {
 }
 
 /// Puts payloads where they belong, uncopied.
-fn splice(mut frame: Bytes, splices: Vec<Splice>) -> Vec<Bytes> {
+fn splice(mut frame: Bytes, splices: Vec<Splice>) -> Box<[Bytes]> {
     let (mut chunks, mut done) = (Vec::with_capacity(2 * splices.len() + 1), 0);
     for splice in splices {
         chunks.push(frame.split_to(splice.at - done));
@@ -478,7 +496,7 @@ fn splice(mut frame: Bytes, splices: Vec<Splice>) -> Vec<Bytes> {
     }
     chunks.push(frame);
     chunks.retain(|chunk| !chunk.is_empty());
-    chunks
+    chunks.into_boxed_slice()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Requests, from the caller's call to the outbox.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
@@ -57,9 +58,9 @@ impl<T, W: Clone> Session<T, W> {
         &mut self,
         request: &R,
         tag: T,
-        options: SubmitOptions,
+        mut options: SubmitOptions,
     ) -> Result<RequestId, Refused<T>> {
-        let root = options.root.as_ref().unwrap_or(&self.config.root).clone();
+        let root = options.root.take().unwrap_or_else(|| self.config.root.clone());
         let checked = self.check(request, &options);
         match checked.and_then(|()| self.draft(request.op(), &root, false, |out| request.encode(out))) {
             Ok(draft) => Ok(self.accept(draft, request.op(), root, tag, None, &options)),
@@ -198,7 +199,7 @@ impl<T, W: Clone> Session<T, W> {
         options: &SubmitOptions,
     ) -> RequestId {
         let (xid, id) = (self.take_xid(), self.take_request_id());
-        let owner = Owner::Caller { tag, root, pin: options.pin, watch };
+        let owner = Owner::Caller { tag, root, pin: options.pin.map(Box::new), watch };
         let entry = self.outbox.push(draft, id, xid, op, owner);
         entry.resend = options.resend || broken!("resends a handed-out write");
         if let Some(timeout) = options.timeout {
