@@ -94,56 +94,66 @@ impl Shared {
 }
 
 /// What is to be done when the lock is released.
+///
+/// There is one for each time that the lock is taken, so one that stays empty costs next to nothing, and the first waker no
+/// allocation.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    wake: Few,
-    spent: Few,
+    first: Option<Parcel>,
+    /// Empty while there is no first.
+    more: Vec<Parcel>,
     /// What is to be traced.
     pub(super) journal: Journal,
+}
+
+/// A waker, and what is to be done with it.
+#[derive(Debug)]
+enum Parcel {
+    Wake(Waker),
+    Drop(Waker),
 }
 
 impl Outbox {
     /// Leaves a waker to be called.
     pub(super) fn wake(&mut self, waker: Option<Waker>) {
-        self.wake.extend(waker);
+        if let Some(waker) = waker {
+            self.post(Parcel::Wake(waker));
+        }
     }
 
     /// Leaves a waker to be dropped.
     pub(super) fn discard(&mut self, waker: Option<Waker>) {
-        self.spent.extend(waker);
-    }
-
-    /// Wakes everybody, and tells whoever traces. Not to be called under the lock.
-    pub(super) fn deliver(&mut self) {
-        self.spent.take_each(drop);
-        self.wake.take_each(Waker::wake);
-        self.journal.tell();
-    }
-}
-
-/// Wakers, mostly one or none: the first costs no allocation.
-#[derive(Debug, Default)]
-struct Few {
-    first: Option<Waker>,
-    /// Empty while there is no first.
-    more: Vec<Waker>,
-}
-
-impl Few {
-    fn extend(&mut self, waker: Option<Waker>) {
-        if self.first.is_none() {
-            self.first = waker;
-        } else {
-            self.more.extend(waker);
+        if let Some(waker) = waker {
+            self.post(Parcel::Drop(waker));
         }
     }
 
-    fn take_each(&mut self, use_up: impl Fn(Waker)) {
-        let Some(first) = self.first.take() else { return };
+    fn post(&mut self, parcel: Parcel) {
+        if self.first.is_none() {
+            self.first = Some(parcel);
+        } else {
+            self.more.push(parcel);
+        }
+    }
+
+    /// Wakes everybody, and tells whoever traces. Not to be called under the lock.
+    #[inline]
+    pub(super) fn deliver(&mut self) {
+        if let Some(first) = self.first.take() {
+            self.hand_out(first);
+        }
+        self.journal.tell();
+    }
+
+    fn hand_out(&mut self, first: Parcel) {
         let mut panic = None;
-        for waker in iter::once(first).chain(self.more.drain(..)) {
+        for parcel in iter::once(first).chain(self.more.drain(..)) {
             // It may be a caller's own, and the others must be told all the same.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| use_up(waker))) {
+            let handed_out = catch_unwind(AssertUnwindSafe(|| match parcel {
+                Parcel::Wake(waker) => waker.wake(),
+                Parcel::Drop(waker) => drop(waker),
+            }));
+            if let Err(payload) = handed_out {
                 panic.get_or_insert(payload);
             }
         }

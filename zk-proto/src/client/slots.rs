@@ -81,9 +81,12 @@ impl<T> Slots<T> {
 
     /// Takes a value out.
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        self.get(key)?;
-        let slot = core::mem::replace(&mut self.slots[key.index as usize], Slot::Free { next: self.free });
-        let Slot::Taken { value, .. } = slot else { unreachable!("it was just there") };
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if !matches!(slot, Slot::Taken { use_number, .. } if is_meant(*use_number, key)) {
+            return None;
+        }
+        let taken = core::mem::replace(slot, Slot::Free { next: self.free });
+        let Slot::Taken { value, .. } = taken else { unreachable!("it was just there") };
         self.free = Some(key.index);
         self.len -= 1;
         if self.len == 0 && self.slots.capacity() > KEPT_SLOTS {
