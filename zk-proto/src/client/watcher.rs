@@ -130,17 +130,20 @@ struct Slot {
     end_told: bool,
 }
 
-/// What was told.
+/// What was told: nothing yet, by a one-shot watch. All else is in a box, because most of them wait for long.
 #[derive(Debug)]
-pub(super) enum Told {
-    /// By a one-shot watch. In a box, because most of them wait for long.
-    Once(Option<Box<WatchedEvent>>),
+pub(super) struct Told(Option<Box<Tale>>);
+
+#[derive(Debug)]
+enum Tale {
+    /// By a one-shot watch.
+    Once(WatchedEvent),
     /// By a persistent one.
-    Queue(Box<Queue>),
+    Queue(Queue),
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
+struct Queue {
     /// What is watched, as its owner names it.
     path: Text,
     events: VecDeque<WatchedEvent>,
@@ -149,17 +152,21 @@ pub(super) struct Queue {
 impl Told {
     /// Returns that nothing was told yet by the watch that a request leaves.
     pub(super) fn nothing<R: Watched>(request: &R) -> Self {
-        if request.kind().is_persistent() {
-            Self::Queue(Box::new(Queue { path: Text::from(request.path()), events: VecDeque::new() }))
-        } else {
-            Self::Once(None)
-        }
+        Self(
+            request
+                .kind()
+                .is_persistent()
+                .then(|| Box::new(Tale::Queue(Queue { path: Text::from(request.path()), events: VecDeque::new() }))),
+        )
     }
 
     fn pop(&mut self) -> Option<WatchedEvent> {
-        match self {
-            Self::Once(event) => event.take().map(|event| *event),
-            Self::Queue(queue) => queue.events.pop_front(),
+        if let Some(Tale::Queue(queue)) = self.0.as_deref_mut() {
+            return queue.events.pop_front();
+        }
+        match *self.0.take()? {
+            Tale::Once(event) => Some(event),
+            Tale::Queue(_) => unreachable!("it was not one"),
         }
     }
 }
@@ -216,13 +223,13 @@ impl Watchers {
         if event.kind == WatchedEventKind::Unsupported {
             slot.end = Some(WatchEnd::Unsupported);
         } else {
-            match &mut slot.told {
-                Told::Once(told) => {
-                    *told = Some(Box::new(event));
+            match slot.told.0.as_deref_mut() {
+                Some(Tale::Queue(queue)) => queue.push(event, self.limit),
+                Some(Tale::Once(_)) | None => {
+                    slot.told = Told(Some(Box::new(Tale::Once(event))));
                     slot.end = Some(WatchEnd::Fired);
                     slot.id = None;
                 }
-                Told::Queue(queue) => queue.push(event, self.limit),
             }
         }
         outbox.wake(slot.waker.take());

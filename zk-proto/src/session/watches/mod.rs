@@ -15,7 +15,7 @@
 
 mod replay;
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::{WatchedEvent, WatchedEventKind};
 use crate::{Root, Zxid, broken::broken, code::WatcherType, path, request::WatchKind, wire::Text};
@@ -72,6 +72,15 @@ struct Slot<W> {
     watch: Option<Watch<W>>,
 }
 
+impl<W> Slot<W> {
+    /// Takes the watch out. Its name means nothing from now on.
+    fn vacate(&mut self) -> Option<Watch<W>> {
+        let watch = self.watch.take()?;
+        self.generation = self.generation.wrapping_add(1);
+        Some(watch)
+    }
+}
+
 #[derive(Debug)]
 struct Watch<W> {
     path: Arc<str>,
@@ -91,53 +100,89 @@ enum Stage<W> {
     Set(W),
 }
 
-/// The watches of one path.
-#[derive(Debug, Default)]
+/// The watches of one path. There may be a hundred thousand of these, so they are small.
+#[derive(Debug)]
 struct PathWatches {
-    /// Slots, in the order in which they were made.
-    slots: Slots,
+    /// The only slot, or [`NO_SLOT`].
+    only: u32,
     /// The lists on which this link's server is believed to have the path: bits of [`List`].
     on_server: u8,
+    /// The slots in the order in which they were made, where there are several.
+    #[expect(clippy::box_collection, reason = "it is seldom there, and a vector would take three times the room")]
+    several: Option<Box<Vec<u32>>>,
 }
 
-/// Mostly one, without a vector then.
-#[derive(Debug, Default)]
-enum Slots {
-    #[default]
-    None,
-    One(u32),
-    Many(Vec<u32>),
+const NO_SLOT: u32 = u32::MAX;
+
+impl Default for PathWatches {
+    fn default() -> Self {
+        Self { only: NO_SLOT, on_server: 0, several: None }
+    }
 }
 
-impl Slots {
-    fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::None => &[],
-            Self::One(slot) => core::slice::from_ref(slot),
-            Self::Many(slots) => slots,
+impl PathWatches {
+    fn slots(&self) -> &[u32] {
+        match (&self.several, self.only) {
+            (Some(slots), _) => slots,
+            (None, NO_SLOT) => &[],
+            (None, _) => core::slice::from_ref(&self.only),
         }
     }
 
     fn push(&mut self, slot: u32) {
-        match self {
-            Self::None => *self = Self::One(slot),
-            Self::One(first) => *self = Self::Many(alloc::vec![*first, slot]),
-            Self::Many(slots) => slots.push(slot),
+        match (&mut self.several, self.only) {
+            (Some(slots), _) => slots.push(slot),
+            (None, NO_SLOT) => self.only = slot,
+            (None, only) => self.several = Some(Box::new(alloc::vec![only, slot])),
         }
     }
 
     fn remove(&mut self, slot: u32) {
-        match self {
-            Self::One(only) if *only == slot => *self = Self::None,
-            Self::Many(slots) => {
+        match &mut self.several {
+            Some(slots) => {
                 slots.retain(|other| *other != slot);
-                match slots[..] {
-                    [] => *self = Self::None,
-                    [only] => *self = Self::One(only),
-                    _ => {}
+                if slots.len() < 2 {
+                    self.only = slots.first().copied().unwrap_or(NO_SLOT);
+                    self.several = None;
                 }
             }
-            Self::None | Self::One(_) => {}
+            None if self.only == slot => self.only = NO_SLOT,
+            None => {}
+        }
+    }
+
+    /// Returns whether there is nothing to remember of the path.
+    fn is_forgotten(&self) -> bool {
+        self.slots().is_empty() && self.on_server == 0
+    }
+
+    /// Compares what the server has of the path with what is heard of it, and returns what to take off.
+    fn settle<W>(&mut self, slots: &[Slot<W>], modes_apart: bool) -> Option<WatcherType> {
+        let mut heard: u8 = 0;
+        for slot in self.slots() {
+            let Some(watch) = &slots[*slot as usize].watch else { continue };
+            heard |= List::of(watch.kind).bit();
+            heard |= match (watch.carried, watch.kind) {
+                (false, _) => 0,
+                (true, WatchKind::Persistent) if modes_apart && self.on_server & List::Persistent.bit() != 0 => 0,
+                (true, WatchKind::Persistent) => List::Recursive.bit(),
+                (true, _) => PERSISTENT_LISTS,
+            };
+        }
+        let unheard = self.on_server & !heard;
+        if unheard == 0 {
+            None
+        } else if heard == 0 {
+            self.on_server = 0;
+            Some(WatcherType::Any)
+        } else if !modes_apart && (self.on_server | heard) & PERSISTENT_LISTS != 0 {
+            // Before 3.9 a removal by type would hit the persistent watches too: wait for the last one.
+            None
+        } else {
+            List::ALL.into_iter().find(|list| unheard & list.bit() != 0).map(|list| {
+                self.on_server &= !list.bit();
+                list.watcher_type()
+            })
         }
     }
 }
@@ -193,8 +238,7 @@ impl<W: Clone> Registry<W> {
     /// Forgets every watch, but not which names were given away.
     pub(super) fn clear(&mut self) {
         for (index, slot) in (0..).zip(&mut self.slots) {
-            if slot.watch.take().is_some() {
-                slot.generation = slot.generation.wrapping_add(1);
+            if slot.vacate().is_some() {
                 self.free.push(index);
             }
         }
@@ -216,12 +260,12 @@ impl<W: Clone> Registry<W> {
         root: Root,
         handle: W,
     ) -> WatchId {
-        let path = match self.by_path.get_key_value(server_path) {
-            Some((path, _)) => path.clone(),
-            None => server_path.into(),
-        };
+        // The path is mostly a new one, and a look whether it is costs more than the name.
+        let entry = self.by_path.entry(server_path.into());
+        let path = entry.key().clone();
+        let watches = entry.or_default();
         let carried = asking != Asking::Plainly;
-        let watch = Watch { path: path.clone(), root, kind, carried, stage: Stage::Pending(handle) };
+        let watch = Watch { path, root, kind, carried, stage: Stage::Pending(handle) };
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize].watch = Some(watch);
@@ -232,7 +276,7 @@ impl<W: Clone> Registry<W> {
                 u32::try_from(self.slots.len() - 1).expect("the limit on watches is below 2^32")
             }
         };
-        self.by_path.entry(path).or_default().slots.push(index);
+        watches.push(index);
         if kind == WatchKind::PersistentRecursive {
             self.recursive += 1;
         }
@@ -248,7 +292,7 @@ impl<W: Clone> Registry<W> {
     pub(super) fn asking(&self, kind: WatchKind, server_path: &str) -> Asking {
         let Some(watches) = self.by_path.get(server_path) else { return Asking::Plainly };
         let mut kinds = 0;
-        for watch in watches.slots.as_slice().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref()) {
+        for watch in watches.slots().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref()) {
             // A persistent one that was given up on its way gets to the server all the same.
             if !matches!(watch.stage, Stage::Abandoned) || watch.kind.is_persistent() {
                 kinds |= bit(watch.kind);
@@ -289,7 +333,7 @@ impl<W: Clone> Registry<W> {
         }
         if kind.is_persistent() && (is_heard || !self.modes_apart) {
             // From here on it hears for the others of the path, and has taken their place on servers before 3.9.
-            for slot in watches.slots.as_slice().iter().filter(|slot| **slot != id.index) {
+            for slot in watches.slots().iter().filter(|slot| **slot != id.index) {
                 if let Some(watch) = &mut self.slots[*slot as usize].watch {
                     watch.carried |= can_carry(bit(kind), watch.kind);
                 }
@@ -313,7 +357,7 @@ impl<W: Clone> Registry<W> {
 
     /// Returns whether a persistent watch is on its way, perhaps for others only.
     fn has_pending_persistent(&self, path: &str) -> bool {
-        let slots = self.by_path.get(path).map_or(&[][..], |watches| watches.slots.as_slice());
+        let slots = self.by_path.get(path).map_or(&[][..], |watches| watches.slots());
         let mut watches = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
         watches.any(|watch| watch.kind.is_persistent() && !matches!(watch.stage, Stage::Set(_)))
     }
@@ -321,7 +365,7 @@ impl<W: Clone> Registry<W> {
     /// Returns whether watches on their way count on this one, which is on its way too, to carry them.
     pub(super) fn is_counted_on(&self, id: WatchId) -> bool {
         let Some(watch) = self.slots.get(id.index as usize).and_then(|slot| slot.watch.as_ref()) else { return false };
-        let slots = self.by_path.get(&watch.path).map_or(&[][..], |watches| watches.slots.as_slice());
+        let slots = self.by_path.get(&watch.path).map_or(&[][..], |watches| watches.slots());
         let mut others = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
         watch.kind.is_persistent() && others.any(Watch::counts_on_another)
     }
@@ -360,17 +404,14 @@ impl<W: Clone> Registry<W> {
     ) -> [Option<Removal>; 2] {
         // Servers before 3.9 send no number.
         self.modes_apart |= zxid.is_some();
-        if let Some(watches) = self.by_path.get_mut(server_path.as_str()) {
-            watches.on_server &= !fired_lists(kind);
-        }
-        self.tell_path(kind, server_path, zxid, |watch| hears(watch.kind, kind), &mut tell);
-        let removal = self.settle(server_path);
+        let fired = (server_path, fired_lists(kind));
+        let removal = self.tell_path(kind, fired, zxid, |watch| hears(watch.kind, kind), &mut tell);
         // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
         let is_deaf = broken!("does not hear below a recursive watch");
         if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged && !is_deaf {
             for ancestor in path::ancestors(server_path) {
                 let Some(watches) = self.by_path.get(ancestor) else { continue };
-                for slot in watches.slots.as_slice() {
+                for slot in watches.slots() {
                     let Some(watch) = &self.slots[*slot as usize].watch else { continue };
                     if let (WatchKind::PersistentRecursive, Stage::Set(handle)) = (watch.kind, &watch.stage) {
                         tell(handle.clone(), WatchedEvent { kind, path: watch.path_of(server_path), zxid });
@@ -403,30 +444,43 @@ impl<W: Clone> Registry<W> {
             WatchKind::Persistent => watch.carried && !tells_persistent,
             WatchKind::Data | WatchKind::Exist | WatchKind::PersistentRecursive => false,
         };
-        self.tell_path(kind, &Text::from(server_path), zxid, hears, &mut tell);
-        self.settle(server_path)
+        self.tell_path(kind, (&Text::from(server_path), 0), zxid, hears, &mut tell)
     }
 
-    /// Tells those watches of a path that are set and hear an event, and drops the one-shot ones.
+    /// Tells those watches of a path that are set and hear an event, drops the one-shot ones, and returns what must be taken off.
+    /// The server has used up its lists in `fired`.
+    ///
+    /// A server that has a hundred thousand events to tell is not to wait, so the path is looked up once.
     fn tell_path(
         &mut self,
         kind: WatchedEventKind,
-        server_path: &Text,
+        (server_path, fired): (&Text, u8),
         zxid: Option<Zxid>,
         hears: impl Fn(&Watch<W>) -> bool,
         tell: &mut impl FnMut(W, WatchedEvent),
-    ) {
-        let Some(watches) = self.by_path.get(server_path.as_str()) else { return };
-        let slots: Vec<u32> = watches.slots.as_slice().to_vec();
-        for slot in slots {
-            let Some(watch) = self.slots[slot as usize].watch.as_ref().filter(|watch| hears(watch)) else { continue };
+    ) -> Option<Removal> {
+        let watches = self.by_path.get_mut(server_path.as_str())?;
+        watches.on_server &= !fired;
+        let mut next = 0;
+        while let Some(index) = watches.slots().get(next).copied() {
+            let slot = &mut self.slots[index as usize];
+            next += 1;
+            let Some(watch) = slot.watch.as_ref().filter(|watch| hears(watch)) else { continue };
             let Stage::Set(handle) = &watch.stage else { continue };
             let (handle, path) = (handle.clone(), watch.path_of(server_path));
             if !watch.kind.is_persistent() {
-                self.free_slot(slot);
+                slot.vacate();
+                self.free.push(index);
+                watches.remove(index);
+                next -= 1;
             }
             tell(handle, WatchedEvent { kind, path, zxid });
         }
+        let watcher_type = watches.settle(&self.slots, self.modes_apart);
+        if watches.is_forgotten() {
+            self.by_path.remove(server_path.as_str());
+        }
+        watcher_type.map(|watcher_type| Removal { path: server_path.as_str().into(), watcher_type })
     }
 
     /// The link is gone, and with it all that its server had.
@@ -434,7 +488,7 @@ impl<W: Clone> Registry<W> {
         self.modes_apart = false;
         self.by_path.retain(|_, watches| {
             watches.on_server = 0;
-            !matches!(watches.slots, Slots::None)
+            !watches.slots().is_empty()
         });
     }
 
@@ -458,7 +512,7 @@ impl<W: Clone> Registry<W> {
             if let Some(watch) = &self.slots[next - 1].watch {
                 let server_path = watch.path.clone();
                 self.free_slot(u32::try_from(next - 1).expect("the limit on watches is below 2^32"));
-                self.drop_if_empty(&server_path);
+                self.drop_if_forgotten(&server_path);
             }
             dropped.push((handle, path));
             from = next;
@@ -473,20 +527,18 @@ impl<W: Clone> Registry<W> {
 
     fn free_slot(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
-        let Some(watch) = slot.watch.take() else { return };
-        slot.generation = slot.generation.wrapping_add(1);
+        let Some(watch) = slot.vacate() else { return };
         self.free.push(index);
         if watch.kind == WatchKind::PersistentRecursive {
             self.recursive -= 1;
         }
         if let Some(watches) = self.by_path.get_mut(&watch.path) {
-            watches.slots.remove(index);
+            watches.remove(index);
         }
     }
 
-    fn drop_if_empty(&mut self, path: &str) {
-        if self.by_path.get(path).is_some_and(|watches| matches!(watches.slots, Slots::None) && watches.on_server == 0)
-        {
+    fn drop_if_forgotten(&mut self, path: &str) {
+        if self.by_path.get(path).is_some_and(PathWatches::is_forgotten) {
             self.by_path.remove(path);
         }
     }
@@ -494,38 +546,11 @@ impl<W: Clone> Registry<W> {
     /// Compares what the server has of a path with what is heard of it.
     fn settle(&mut self, path: &str) -> Option<Removal> {
         let watches = self.by_path.get_mut(path)?;
-        let mut heard: u8 = 0;
-        for slot in watches.slots.as_slice() {
-            let Some(watch) = &self.slots[*slot as usize].watch else { continue };
-            heard |= List::of(watch.kind).bit();
-            heard |= match (watch.carried, watch.kind) {
-                (false, _) => 0,
-                (true, WatchKind::Persistent)
-                    if self.modes_apart && watches.on_server & List::Persistent.bit() != 0 =>
-                {
-                    0
-                }
-                (true, WatchKind::Persistent) => List::Recursive.bit(),
-                (true, _) => PERSISTENT_LISTS,
-            };
+        let watcher_type = watches.settle(&self.slots, self.modes_apart);
+        if watches.is_forgotten() {
+            self.by_path.remove(path);
         }
-        let unheard = watches.on_server & !heard;
-        let removal = if unheard == 0 {
-            None
-        } else if heard == 0 {
-            watches.on_server = 0;
-            Some(WatcherType::Any)
-        } else if !self.modes_apart && (watches.on_server | heard) & PERSISTENT_LISTS != 0 {
-            // Before 3.9 a removal by type would hit the persistent watches too: wait for the last one.
-            None
-        } else {
-            List::ALL.into_iter().find(|list| unheard & list.bit() != 0).map(|list| {
-                watches.on_server &= !list.bit();
-                list.watcher_type()
-            })
-        };
-        self.drop_if_empty(path);
-        removal.map(|watcher_type| Removal { path: path.into(), watcher_type })
+        watcher_type.map(|watcher_type| Removal { path: path.into(), watcher_type })
     }
 }
 

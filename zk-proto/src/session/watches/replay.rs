@@ -46,7 +46,7 @@ impl<W: Clone> Registry<W> {
         let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
         for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
             let (mut kinds, mut needs_carrier) = (0, false);
-            for slot in watches.slots.as_slice() {
+            for slot in watches.slots() {
                 let Some(watch) = &self.slots[*slot as usize].watch else { continue };
                 let is_forgotten = watch.kind.is_persistent() && broken!("forgets persistent watches on reconnect");
                 if matches!(watch.stage, Stage::Set(_)) && !is_forgotten {
@@ -59,7 +59,7 @@ impl<W: Clone> Registry<W> {
                 kinds |= bit(WatchKind::Persistent);
             }
             // A server before 3.9 sets the lists of a frame in their order, and the last mode wins.
-            for slot in watches.slots.as_slice() {
+            for slot in watches.slots() {
                 if let Some(watch @ Watch { stage: Stage::Set(_), .. }) = &mut self.slots[*slot as usize].watch {
                     watch.carried = can_carry(kinds, watch.kind);
                 }
