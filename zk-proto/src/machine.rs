@@ -74,6 +74,17 @@ pub trait Machine {
     /// Returns one helping of bytes for that link: to be written before the next one, and to be forgotten with the link.
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit>;
 
+    /// Returns whether the links that there are, ready or being opened, are the ones that are wanted: as [`wants`](Self::wants) and
+    /// [`wants_probe`](Self::wants_probe) say, but cheaper, for a loop asks this every turn.
+    fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        let wanted = match self.wants() {
+            Wants::Nothing(_) => return false,
+            Wants::Offline => None,
+            Wants::Link { id, .. } => Some(id),
+        };
+        wanted == link && self.wants_probe().map(|(id, _)| id) == probe
+    }
+
     /// As [`handle_disconnected`](Self::handle_disconnected), with what the transport says about it, for people to read.
     fn handle_failure(&mut self, link: LinkId, complaint: &dyn fmt::Display, now: Instant) {
         let _ = complaint;

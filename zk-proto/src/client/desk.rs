@@ -116,6 +116,10 @@ impl Machine for Desk {
         self.look(|exchange| exchange.session.wants_input())
     }
 
+    fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        self.look(|exchange| exchange.session.is_content_with(link, probe))
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.look(Exchange::deadline)
     }

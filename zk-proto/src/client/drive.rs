@@ -28,16 +28,20 @@ const CHUNKS_A_WRITE: usize = 32;
 /// The machine handles its events itself, because nobody else can as long as it is driven: a [`Driver`](super::Driver), or a
 /// machine of one's own around a [`Session`](crate::Session). Dropping the future closes the connection, and leaves the session
 /// to expire.
-pub async fn drive<M: Machine, I: Io>(machine: M, io: I) -> End {
-    let io = &io;
-    let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
-    let mut driving = Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None };
-    poll_fn(|cx| driving.poll(cx)).await
+pub fn drive<M: Machine, I: Io>(mut machine: M, io: I) -> impl Future<Output = End> {
+    // What is moved in here lies in the future once; the arguments of an async function would lie there twice, and there can be
+    // a thousand sessions.
+    async move {
+        let (machine, io) = (&mut machine, &io);
+        let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
+        let mut driving = Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None };
+        poll_fn(|cx| driving.poll(cx)).await
+    }
 }
 
 /// A machine and its transports.
 struct Driving<'a, M, I: Io, D, F> {
-    machine: M,
+    machine: &'a mut M,
     io: &'a I,
     dial: D,
     link: Option<Transport<I::Stream, F>>,
@@ -81,23 +85,27 @@ where
             let now = self.io.now();
             let mut is_busy = false;
             for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
-                is_busy |= transport.receive(&mut self.machine, self.io, cx, now);
+                is_busy |= transport.receive(self.machine, self.io, cx, now);
             }
-            match self.machine.wants() {
-                Wants::Nothing(end) => return Poll::Ready(end),
-                Wants::Offline => self.link = None,
-                Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(server)),
-            }
-            match self.machine.wants_probe() {
-                None => self.probe = None,
-                Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(server)),
+            let [link, probe] = [&self.link, &self.probe].map(|transport| transport.as_ref().map(|open| open.link));
+            if !self.machine.is_content_with(link, probe) {
+                match self.machine.wants() {
+                    Wants::Nothing(end) => return Poll::Ready(end),
+                    Wants::Offline => self.link = None,
+                    Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(server)),
+                }
+                match self.machine.wants_probe() {
+                    None => self.probe = None,
+                    Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(server)),
+                }
             }
             for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
-                is_busy |= transport.send(&mut self.machine, self.io, cx, now);
+                is_busy |= transport.send(self.machine, self.io, cx, now);
             }
             let deadline = self.machine.poll_timeout();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 self.machine.handle_timeout(now);
+                self.link.iter_mut().for_each(Transport::rest);
                 is_busy = true;
             }
             // What others ask for after the look at the deadline makes this one busy.
@@ -171,6 +179,13 @@ impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
         match open.send(self.link, machine, io, cx, now) {
             Ok(is_busy) => is_busy,
             Err(error) => self.fail(machine, &error, now),
+        }
+    }
+
+    /// A deadline has passed: gives back memory if nothing much has come since the last one.
+    fn rest(&mut self) {
+        if let Stage::Open(open) = &mut self.stage {
+            open.appetite.rest(&mut open.input);
         }
     }
 
@@ -266,11 +281,13 @@ struct Appetite {
     room: usize,
     /// How many reads in a row have left most of the room unused.
     small_reads: u32,
+    /// Nothing but answers to heartbeats has come since the last deadline.
+    is_quiet: bool,
 }
 
 impl Default for Appetite {
     fn default() -> Self {
-        Self { room: Self::LEAST, small_reads: 0 }
+        Self { room: Self::LEAST, small_reads: 0, is_quiet: false }
     }
 }
 
@@ -279,6 +296,8 @@ impl Appetite {
     const MOST: usize = 256 * 1024;
     const STEP: usize = 4;
     const PATIENCE: u32 = 16;
+    /// Room for the answers to a few heartbeats, of 20 bytes each: all that comes to an idle session.
+    const IDLE: usize = 64;
 
     /// Makes room at the end of `input`, and returns how much there is.
     fn make_room(self, input: &mut BytesMut) -> usize {
@@ -295,7 +314,10 @@ impl Appetite {
     }
 
     fn note(&mut self, count: usize, room: usize) {
-        if count >= room {
+        self.is_quiet &= count < Self::IDLE / 2;
+        if count >= room && self.room == Self::IDLE {
+            self.room = Self::LEAST;
+        } else if count >= room {
             self.room = (self.room * Self::STEP).min(Self::MOST);
             self.small_reads = 0;
         } else if count > self.room / Self::STEP {
@@ -303,10 +325,21 @@ impl Appetite {
         } else {
             self.small_reads += 1;
             if self.small_reads >= Self::PATIENCE {
-                self.room = (self.room / Self::STEP).max(Self::LEAST);
+                self.room = (self.room / Self::STEP).max(Self::LEAST.min(self.room));
                 self.small_reads = 0;
             }
         }
+    }
+
+    /// Makes do with next to nothing when it was quiet since the last call.
+    fn rest(&mut self, input: &mut BytesMut) {
+        if self.is_quiet && input.is_empty() {
+            self.room = Self::IDLE;
+            if input.capacity() > Self::IDLE {
+                *input = BytesMut::new();
+            }
+        }
+        self.is_quiet = true;
     }
 }
 
@@ -343,8 +376,22 @@ mod tests {
     }
 
     #[test]
+    fn who_hears_nothing_but_heartbeats_keeps_next_to_nothing() {
+        let (mut appetite, mut input) = (Appetite::default(), BytesMut::new());
+        read(&mut appetite, &mut input, 41);
+        for _ in 0..2 {
+            appetite.rest(&mut input);
+            read(&mut appetite, &mut input, 20);
+        }
+        assert!(input.capacity() <= Appetite::IDLE, "{} kept", input.capacity());
+
+        assert_eq!(read(&mut appetite, &mut input, 192), 2);
+        assert_eq!(read(&mut appetite, &mut input, 192), 1);
+    }
+
+    #[test]
     fn the_beginning_of_a_large_frame_stays_where_it_is() {
-        let appetite = Appetite { room: Appetite::MOST, small_reads: 0 };
+        let appetite = Appetite { room: Appetite::MOST, small_reads: 0, is_quiet: false };
         let mut input = BytesMut::with_capacity(1_000_000);
         input.resize(999_000, 0);
         let place = input.as_ptr();

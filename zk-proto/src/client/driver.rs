@@ -86,6 +86,10 @@ impl Machine for Driver {
         self.0.wants_input()
     }
 
+    fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        self.0.is_content_with(link, probe)
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.0.poll_timeout()
     }

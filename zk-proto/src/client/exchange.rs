@@ -207,8 +207,7 @@ impl Exchange {
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.session.poll_timeout(), self.timers.deadline(self.now), self.drain_deadline()];
-        deadlines.into_iter().flatten().min()
+        session::earliest([self.session.poll_timeout(), self.timers.deadline(self.now), self.drain_deadline()])
     }
 
     /// Returns the latest time that the driver has told.

@@ -90,6 +90,10 @@ impl Timers {
             self.running.remove(&(at, key));
         }
         outbox.discard(timer.waker);
+        if self.slots.len() == 0 {
+            // An empty tree keeps a leaf, for each of a thousand idle sessions.
+            (self.running, self.fresh) = (BTreeSet::new(), Vec::new());
+        }
     }
 
     /// Returns when to call [`handle`](Self::handle) next; `now` is the last time it was told.

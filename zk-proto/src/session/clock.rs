@@ -164,7 +164,8 @@ impl<T, W: Clone> Session<T, W> {
     }
 }
 
-fn earliest<const N: usize>(deadlines: [Option<Instant>; N]) -> Option<Instant> {
+/// Returns the first of some points in time.
+pub(crate) fn earliest<const N: usize>(deadlines: [Option<Instant>; N]) -> Option<Instant> {
     let earlier = |one: Option<Instant>, other: Option<Instant>| match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -64,6 +64,8 @@ use crate::{
     AuthInfo, Config, Credentials, Instant, LinkId, Machine, Server, Servers, SessionId, Transmit, Wants, Zxid,
     code::OpCode, hosts::Rotation, metrics::Metrics, rng::Rng,
 };
+#[cfg(feature = "client")]
+pub(crate) use clock::earliest;
 use deadlines::Deadlines;
 pub use event::{
     Cause, End, Event, Refusal, Refused, Reply, RequestError, Sent, State, TurnedAway, Violation, WatchedEvent,
@@ -500,6 +502,11 @@ impl<T, W: Clone> Machine for Session<T, W> {
 
     fn wants_input(&self) -> bool {
         self.has_room()
+    }
+
+    fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        let is_over = matches!(self.phase, Phase::Ended(_));
+        !is_over && self.phase.link().map(|(id, _)| id) == link && self.probe.as_ref().map(|probe| probe.id) == probe
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -70,6 +70,10 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Collects one helping: a ping if one is due, watches to set again, then requests in their order.
     fn helping(&mut self) -> Option<Transmit> {
+        // Every turn asks, mostly in vain.
+        if !self.has_helping() {
+            return None;
+        }
         let (now, limits) = (self.now, &self.config.limits);
         let Phase::Ready(ready) = &mut self.phase else { return None };
         let mut transmit = Transmit::default();

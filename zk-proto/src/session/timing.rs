@@ -6,13 +6,18 @@ use crate::{Config, Instant};
 
 /// Returns when a ping is due: a third of the session timeout after something that touches the session was last sent.
 pub(super) fn ping_deadline(timeout: Duration, sent: Instant) -> Instant {
-    sent + timeout / 3
+    sent.plus_nanos(nanos(timeout) / 3)
 }
 
 /// Returns when a silent server counts as gone: two thirds of the session timeout after it was last heard. A third is left
 /// to reach another server.
 pub(super) fn silence_deadline(timeout: Duration, heard: Instant) -> Instant {
-    heard + timeout * 2 / 3
+    heard.plus_nanos(nanos(timeout).saturating_mul(2) / 3)
+}
+
+/// Every turn asks for the two above, and numbers are divided sooner than durations.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Returns how long a link may take from dialling to being ready.

@@ -185,6 +185,10 @@ impl<M: Machine> Machine for Secured<M> {
         self.machine.wants_input()
     }
 
+    fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        self.machine.is_content_with(link, probe)
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         // What is broken is told at once.
         if self.layers().any(|layer| layer.broken.is_some()) {
