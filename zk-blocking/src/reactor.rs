@@ -224,6 +224,9 @@ impl Io for MioIo {
     type Stream = Connection;
     type Timer = ();
 
+    /// Callers have threads of their own.
+    const HAS_NEIGHBOURS: bool = false;
+
     fn now(&self) -> Instant {
         self.reactor.time()
     }

@@ -34,7 +34,8 @@ pub fn drive<M: Machine, I: Io>(mut machine: M, io: I) -> impl Future<Output = E
     async move {
         let (machine, io) = (&mut machine, &io);
         let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
-        let mut driving = Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None };
+        let mut driving =
+            Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None, has_let_go: false };
         poll_fn(|cx| driving.poll(cx)).await
     }
 }
@@ -49,6 +50,8 @@ struct Driving<'a, M, I: Io, D, F> {
     timer: I::Timer,
     /// The deadline that the timer waits for. It may be earlier than the machine's.
     armed: Option<Instant>,
+    /// Others were let go first, in the middle of this turn.
+    has_let_go: bool,
 }
 
 /// One transport: all of it belongs to one link, and dies with it.
@@ -70,6 +73,7 @@ struct Open<S> {
     appetite: Appetite,
     /// The machine has left whole frames in `input`.
     is_stalled: bool,
+    has_news: bool,
     output: Option<Transmit>,
 }
 
@@ -86,6 +90,14 @@ where
             let mut is_busy = false;
             for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
                 is_busy |= transport.receive(self.machine, self.io, cx, now);
+            }
+            // Whoever has just heard of a reply has mostly more to ask. When those have run, one turn sends what all of them want,
+            // and none of them has to wake this task. But only once, or a server that never stops would never be answered.
+            let has_news = self.link.as_mut().is_some_and(Transport::take_news);
+            self.has_let_go = I::HAS_NEIGHBOURS && has_news && !self.has_let_go;
+            if self.has_let_go {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let [link, probe] = [&self.link, &self.probe].map(|transport| transport.as_ref().map(|open| open.link));
             if !self.machine.is_content_with(link, probe) {
@@ -182,6 +194,14 @@ impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
         }
     }
 
+    /// Returns whether more than the answer to a heartbeat has come since the last call.
+    fn take_news(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Open(open) => core::mem::take(&mut open.has_news),
+            Stage::Dialing(_) | Stage::Gone => false,
+        }
+    }
+
     /// A deadline has passed: gives back memory if nothing much has come since the last one.
     fn rest(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
@@ -198,7 +218,14 @@ impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
 
 impl<S> Open<S> {
     fn new(stream: S) -> Self {
-        Self { stream, input: BytesMut::new(), appetite: Appetite::default(), is_stalled: false, output: None }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            appetite: Appetite::default(),
+            is_stalled: false,
+            has_news: false,
+            output: None,
+        }
     }
 
     fn receive<M, I>(
@@ -228,6 +255,7 @@ impl<S> Open<S> {
                 Poll::Ready(Ok(0)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
                 Poll::Ready(Ok(count)) => {
                     self.appetite.note(count, room);
+                    self.has_news |= count >= Appetite::IDLE / 2;
                     machine.handle_input(link, &mut self.input, now);
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -287,7 +315,7 @@ struct Appetite {
 
 impl Default for Appetite {
     fn default() -> Self {
-        Self { room: Self::LEAST, small_reads: 0, is_quiet: false }
+        Self { room: Self::IDLE, small_reads: 0, is_quiet: false }
     }
 }
 

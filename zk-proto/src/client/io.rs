@@ -31,6 +31,10 @@ pub trait Io {
     /// Something that can wait for a time.
     type Timer;
 
+    /// Whether those who wait for replies run on the same threads as the task that drives, so that the task had better let them go
+    /// first when a reply has come. Where each has a thread of its own, it need not.
+    const HAS_NEIGHBOURS: bool = true;
+
     /// Returns the present time.
     fn now(&self) -> Instant;
 

@@ -16,8 +16,8 @@ use bytes::BytesMut;
 use zk_proto::{
     Config, Instant, Server, Zxid,
     client::{Builder, Client, Driver, Io, Runtime, dial, drive},
-    code::{ErrorCode, OpCode},
-    record::{ConnectResponse, GetDataResponse, ReplyHeader, RequestHeader, Stat},
+    code::{ErrorCode, EventType, KeeperState, OpCode},
+    record::{ConnectResponse, GetDataResponse, ReplyHeader, RequestHeader, Stat, WatcherEvent},
     session::{End, State},
     wire::{Decoder, Encoder},
 };
@@ -312,6 +312,54 @@ fn all_that_is_queued_leaves_in_one_write() {
 
     assert_eq!(world.net.pipe(0).borrow().writes, before + 1);
     drop(requests);
+}
+
+#[test]
+fn who_was_answered_asks_again_before_the_loop_goes_on() {
+    let mut world = World::new(one_host(), config());
+    world.run();
+    let mut reads: Vec<_> = (0..10).map(|_| Task::new(world.client().get_data("/a").send())).collect();
+    assert!(reads.iter_mut().all(Task::is_pending));
+    world.poll();
+    world.net.serve();
+    let before = world.net.pipe(0).borrow().writes;
+
+    let mut turn = Task::new(poll_fn(|cx| world.driving.as_mut().poll(cx)));
+    assert!(turn.poll().is_pending() && turn.wakes.take() > 0, "the loop lets others go first, and comes back");
+    let client = world.client.clone().unwrap();
+    let more: Vec<_> = reads.iter_mut().map(|read| read.result().map(|_| client.get_data("/a").send())).collect();
+    assert!(turn.poll().is_pending());
+    assert_eq!(turn.wakes.take(), 0, "nobody had to wake it");
+
+    assert_eq!(world.net.pipe(0).borrow().writes, before + 1);
+    assert!(more.iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_server_that_never_stops_talking_hears_an_answer() {
+    let mut world = World::new(one_host(), config());
+    world.run();
+    let request = world.client().get_data("/a").send();
+
+    for _ in 0..3 {
+        // An event of a watch that nobody has.
+        let mut event = BytesMut::new();
+        let mut out = Encoder::new(&mut event);
+        out.put(&ReplyHeader { xid: -1, zxid: Zxid(-1), err: ErrorCode::Ok });
+        out.put(&WatcherEvent {
+            event_type: EventType::NodeDataChanged,
+            state: KeeperState::SyncConnected,
+            path: Some("/a-path-that-is-not-short".into()),
+        });
+        let pipe = world.net.pipe(0);
+        pipe.borrow_mut().to_client.extend_from_slice(&u32::try_from(event.len()).unwrap().to_be_bytes());
+        pipe.borrow_mut().to_client.extend_from_slice(&event);
+        let mut turn = Task::new(poll_fn(|cx| world.driving.as_mut().poll(cx)));
+        assert!(turn.poll().is_pending());
+    }
+
+    assert!(!world.net.pipe(0).borrow().to_server.is_empty(), "the request has left");
+    drop(request);
 }
 
 #[test]
