@@ -117,11 +117,11 @@ impl Machine for Desk {
     }
 
     fn is_content_with(&self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
-        self.look(|exchange| exchange.session.is_content_with(link, probe))
+        self.shared.lock().is_content_with(link, probe)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.look(Exchange::deadline)
+        self.shared.lock().poll_timeout()
     }
 
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit> {

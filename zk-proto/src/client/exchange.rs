@@ -63,8 +63,12 @@ pub(super) struct Exchange {
     pub(super) on_expiry: OnExpiry,
     /// The driver, while it sleeps.
     driver: Option<Waker>,
-    /// Something has changed since the driver last looked.
-    changed: bool,
+    /// How often something has changed for the driver while it was awake.
+    changes: u64,
+    /// Of how many changes it knew when it last wanted to sleep, and when it last asked for links and for the deadline.
+    known: u64,
+    known_for_links: u64,
+    known_for_deadline: u64,
     /// The latest time that the driver has told.
     now: Instant,
 }
@@ -88,7 +92,10 @@ impl Exchange {
             phase: Phase::Open,
             on_expiry,
             driver: None,
-            changed: false,
+            changes: 0,
+            known: 0,
+            known_for_links: 0,
+            known_for_deadline: 0,
             now: Instant::ORIGIN,
         }
     }
@@ -224,8 +231,20 @@ impl Exchange {
     pub(super) fn rouse(&mut self, outbox: &mut Outbox) {
         match self.driver.take() {
             Some(driver) => outbox.wake(Some(driver)),
-            None => self.changed = true,
+            None => self.changes += 1,
         }
+    }
+
+    /// Returns whether the driver's links are the ones that are wanted.
+    pub(super) fn is_content_with(&mut self, link: Option<LinkId>, probe: Option<LinkId>) -> bool {
+        self.known_for_links = self.changes;
+        self.session.is_content_with(link, probe)
+    }
+
+    /// Returns when the driver is due.
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        self.known_for_deadline = self.changes;
+        self.deadline()
     }
 
     /// Notes that the driver does not sleep, and gives its waker back.
@@ -235,9 +254,12 @@ impl Exchange {
         }
     }
 
-    /// Lets the driver go to sleep, and returns false, if there is something that it has not seen.
+    /// Lets the driver go to sleep, and returns false, if there is something that it has not seen. What has changed before it asked
+    /// its questions it has seen, if nothing is left to be sent.
     pub(super) fn driver_asleep(&mut self, waker: &mut Option<Waker>) -> bool {
-        if core::mem::take(&mut self.changed) || self.chores.is_due() {
+        let is_news = core::mem::replace(&mut self.known, self.changes) != self.changes;
+        let is_seen = self.known_for_links == self.changes && self.known_for_deadline == self.changes;
+        if is_news && (!is_seen || self.session.has_output()) || self.chores.is_due() {
             return false;
         }
         core::mem::swap(&mut self.driver, waker);
