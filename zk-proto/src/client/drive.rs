@@ -20,6 +20,10 @@ const TURNS_A_POLL: usize = 16;
 const READS_A_TURN: usize = 8;
 const WRITES_A_TURN: usize = 8;
 
+/// A read of so many bytes has probably brought several replies. One alone is not worth it: its owner wakes this task sooner than
+/// a runtime of several threads comes back to it.
+const MANY_BYTES: usize = 1024;
+
 /// How many chunks go into one write.
 const CHUNKS_A_WRITE: usize = 32;
 
@@ -28,9 +32,11 @@ const CHUNKS_A_WRITE: usize = 32;
 /// The machine handles its events itself, because nobody else can as long as it is driven: a [`Driver`](super::Driver), or a
 /// machine of one's own around a [`Session`](crate::Session). Dropping the future closes the connection, and leaves the session
 /// to expire.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would have its arguments twice, and there can be a thousand"
+)]
 pub fn drive<M: Machine, I: Io>(mut machine: M, io: I) -> impl Future<Output = End> {
-    // What is moved in here lies in the future once; the arguments of an async function would lie there twice, and there can be
-    // a thousand sessions.
     async move {
         let (machine, io) = (&mut machine, &io);
         let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
@@ -73,6 +79,7 @@ struct Open<S> {
     appetite: Appetite,
     /// The machine has left whole frames in `input`.
     is_stalled: bool,
+    /// Much has come in one read.
     has_news: bool,
     output: Option<Transmit>,
 }
@@ -91,8 +98,8 @@ where
             for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
                 is_busy |= transport.receive(self.machine, self.io, cx, now);
             }
-            // Whoever has just heard of a reply has mostly more to ask. When those have run, one turn sends what all of them want,
-            // and none of them has to wake this task. But only once, or a server that never stops would never be answered.
+            // Those who have just heard of a reply have mostly more to ask. When all have run, one turn sends what they want, and none
+            // of them has to wake this task. But only once, or a server that never stops would never be answered.
             let has_news = self.link.as_mut().is_some_and(Transport::take_news);
             self.has_let_go = I::HAS_NEIGHBOURS && has_news && !self.has_let_go;
             if self.has_let_go {
@@ -194,7 +201,7 @@ impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
         }
     }
 
-    /// Returns whether more than the answer to a heartbeat has come since the last call.
+    /// Returns whether more than a few replies have come since the last call.
     fn take_news(&mut self) -> bool {
         match &mut self.stage {
             Stage::Open(open) => core::mem::take(&mut open.has_news),
@@ -255,7 +262,7 @@ impl<S> Open<S> {
                 Poll::Ready(Ok(0)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
                 Poll::Ready(Ok(count)) => {
                     self.appetite.note(count, room);
-                    self.has_news |= count >= Appetite::IDLE / 2;
+                    self.has_news |= count >= MANY_BYTES;
                     machine.handle_input(link, &mut self.input, now);
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}

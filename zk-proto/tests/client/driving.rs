@@ -315,10 +315,10 @@ fn all_that_is_queued_leaves_in_one_write() {
 }
 
 #[test]
-fn who_was_answered_asks_again_before_the_loop_goes_on() {
+fn many_who_were_answered_ask_again_before_the_loop_goes_on() {
     let mut world = World::new(one_host(), config());
     world.run();
-    let mut reads: Vec<_> = (0..10).map(|_| Task::new(world.client().get_data("/a").send())).collect();
+    let mut reads: Vec<_> = (0..100).map(|_| Task::new(world.client().get_data("/a").send())).collect();
     assert!(reads.iter_mut().all(Task::is_pending));
     world.poll();
     world.net.serve();
@@ -349,7 +349,7 @@ fn a_server_that_never_stops_talking_hears_an_answer() {
         out.put(&WatcherEvent {
             event_type: EventType::NodeDataChanged,
             state: KeeperState::SyncConnected,
-            path: Some("/a-path-that-is-not-short".into()),
+            path: Some(format!("/{}", "a".repeat(2000)).as_str().into()),
         });
         let pipe = world.net.pipe(0);
         pipe.borrow_mut().to_client.extend_from_slice(&u32::try_from(event.len()).unwrap().to_be_bytes());
