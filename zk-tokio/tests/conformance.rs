@@ -38,4 +38,5 @@ impl AdapterWithIo for OnTokio {
 }
 
 zk_testing::conformance!(OnTokio);
+zk_testing::conformance_on_imitations!(OnTokio);
 zk_testing::conformance_through_io!(OnTokio);

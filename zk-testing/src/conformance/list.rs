@@ -1,8 +1,8 @@
 //! Which scenarios run on which servers.
 
 /// Makes a test of each scenario and setting, for an [`Adapter`](crate::conformance::Adapter): `memory::…` on a server in memory,
-/// `real::…` on real servers, and a share of them again on servers in memory that imitate ZooKeeper 3.8, 3.5 and 3.4 and ClickHouse
-/// Keeper, and through a proxy that passes on single bytes or pieces of random length.
+/// `real::…` on real servers, and a share of them again on a server in memory that imitates ZooKeeper 3.8, and through a proxy that
+/// passes on single bytes or pieces of random length.
 ///
 /// It belongs at the root of a test binary, because scenarios about processes run that binary again.
 #[macro_export]
@@ -22,24 +22,6 @@ macro_rules! conformance {
 
             $crate::conformance_share!(run $adapter, Memory38);
             $crate::conformance_load!(run $adapter, Memory38);
-        }
-
-        mod memory_3_5 {
-            use super::*;
-
-            $crate::conformance_of_3_5!(run $adapter, Memory35);
-        }
-
-        mod memory_3_4 {
-            use super::*;
-
-            $crate::conformance_of_3_4!(run $adapter, Memory34);
-        }
-
-        mod memory_keeper {
-            use super::*;
-
-            $crate::conformance_of_keeper!(run $adapter, MemoryKeeper);
         }
 
         mod memory_by_single_bytes {
@@ -74,6 +56,33 @@ macro_rules! conformance {
         #[ignore = "is what other tests run as a process of its own"]
         fn a_process_of_its_own() {
             $crate::conformance::process::main($adapter);
+        }
+    };
+}
+
+/// Makes tests of the scenarios that servers in memory can take part in which imitate ZooKeeper 3.5 and 3.4 and ClickHouse Keeper. What
+/// those lack is made up for by the core, so that one adapter will do.
+///
+/// It belongs beside [`conformance!`](crate::conformance!).
+#[macro_export]
+macro_rules! conformance_on_imitations {
+    ($adapter:expr) => {
+        mod memory_3_5 {
+            use super::*;
+
+            $crate::conformance_of_3_5!(run $adapter, Memory35);
+        }
+
+        mod memory_3_4 {
+            use super::*;
+
+            $crate::conformance_of_3_4!(run $adapter, Memory34);
+        }
+
+        mod memory_keeper {
+            use super::*;
+
+            $crate::conformance_of_keeper!(run $adapter, MemoryKeeper);
         }
     };
 }

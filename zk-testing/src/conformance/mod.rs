@@ -41,7 +41,8 @@
 //! zk_testing::conformance_through_io!(OnMine); // io::…, for adapters that implement `AdapterWithIo`
 //! ```
 //!
-//! The memory server is a [`TestServer`](crate::TestServer), which imitates older servers, and ClickHouse Keeper, too; the real ones are of the [`ensemble`](crate::ensemble) and need Java.
+//! The memory server is a [`TestServer`](crate::TestServer), which imitates older servers, and ClickHouse Keeper, too
+//! ([`conformance_on_imitations!`](crate::conformance_on_imitations)); the real ones are of the [`ensemble`](crate::ensemble) and need Java.
 //! What only some servers can do is listed for those alone; [the lists](crate::conformance!) are the place to look. Nothing
 //! waits by sleeping: events, states and replies are awaited, and what hangs is ended.
 
