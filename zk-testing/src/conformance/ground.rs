@@ -229,7 +229,21 @@ impl Ground {
 
     /// Makes a client, and waits until it has its session.
     pub async fn connect(&self, servers: &str) -> Client {
-        soon(self.builder(servers).connect()).await.unwrap()
+        let client = soon(self.builder(servers).connect()).await.unwrap();
+        self.acquaint(&client).await;
+        client
+    }
+
+    /// Lets a client find out what its server lacks. That costs a link, and what is in flight on it: scenarios that are not about this
+    /// shall not have it happen in the middle of something.
+    async fn acquaint(&self, client: &Client) {
+        let asked = match self.kind {
+            Kind::Memory(Version::V3_4) => soon(client.create("/", b"")).await.map(|_| ()),
+            Kind::Memory(Version::V3_5) => soon(client.get_ephemerals("/")).await.map(|_| ()),
+            Kind::Memory(_) | Kind::Real => return,
+        };
+        assert!(asked.is_err(), "it is refused, or there already");
+        soon(client.exists("/").resend()).await.unwrap();
     }
 
     /// Makes a client that sees the scenario's chroot.

@@ -92,6 +92,8 @@ const LEFT_OUT: &[(&str, &[Scenario])] = &[
         "It waits until the server has forgotten a watch that nobody hears, which one cannot ask of a server before 3.5.",
         &[
             ("watch_cleanup::the_last_of_several_watchers_takes_the_watch_off", &["of_3_4", "of_keeper"]),
+            ("reconnect::a_watch_that_timed_out_on_its_way_is_taken_off_when_it_arrives", &["of_3_4"]),
+            ("reconnect::a_watcher_dropped_without_a_link_does_not_come_back", &["of_3_4"]),
             ("watch_cleanup::only_the_kind_that_nobody_hears_is_taken_off", &["of_3_4", "of_keeper"]),
             ("watch_cleanup::a_watch_whose_request_is_dropped_does_not_stay", &["of_3_4", "of_keeper"]),
             ("watch_cleanup::a_watch_that_has_fired_is_not_taken_off_a_second_time", &["of_3_4", "of_keeper"]),

@@ -410,9 +410,7 @@ macro_rules! conformance_of_3_4 {
                 a_request_in_flight_when_the_link_breaks_is_lost_and_in_doubt
                 a_request_that_never_reached_the_server_is_in_doubt_too
                 a_time_limit_tells_whether_the_request_was_sent
-                a_watch_that_timed_out_on_its_way_is_taken_off_when_it_arrives
                 a_link_that_is_cut_again_and_again_costs_nothing_but_time
-                a_watcher_dropped_without_a_link_does_not_come_back
             }
             load {
                 data_up_to_the_limit_goes_out_and_comes_back_and_more_is_refused_here
