@@ -207,6 +207,7 @@ macro_rules! conformance_of_recipes {
                 a_full_queue_refuses_or_lets_wait
                 something_urgent_overtakes_and_equals_keep_their_order
                 nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait
+                a_number_that_an_entry_has_already_is_passed_over
                 an_item_whose_taker_is_gone_is_put_back_to_its_place
                 whichever_reply_is_lost_an_item_is_put_once_and_taken_once
                 whichever_reply_is_lost_what_is_not_known_is_said_to_be_unknown

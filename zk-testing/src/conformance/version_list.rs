@@ -277,6 +277,7 @@ macro_rules! conformance_of_3_5 {
                 a_full_queue_refuses_or_lets_wait
                 something_urgent_overtakes_and_equals_keep_their_order
                 nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait
+                a_number_that_an_entry_has_already_is_passed_over
                 an_item_whose_taker_is_gone_is_put_back_to_its_place
                 whichever_reply_is_lost_an_item_is_put_once_and_taken_once
                 whichever_reply_is_lost_what_is_not_known_is_said_to_be_unknown
@@ -607,6 +608,7 @@ macro_rules! conformance_of_3_4 {
                 a_full_queue_refuses_or_lets_wait
                 something_urgent_overtakes_and_equals_keep_their_order
                 nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait
+                a_number_that_an_entry_has_already_is_passed_over
                 an_item_whose_taker_is_gone_is_put_back_to_its_place
                 an_access_control_list_is_that_of_entries_and_of_what_is_above_them
             }
@@ -896,6 +898,7 @@ macro_rules! conformance_of_keeper {
                 a_full_queue_refuses_or_lets_wait
                 something_urgent_overtakes_and_equals_keep_their_order
                 nothing_is_taken_before_its_time_and_something_earlier_shortens_the_wait
+                a_number_that_an_entry_has_already_is_passed_over
                 an_item_whose_taker_is_gone_is_put_back_to_its_place
                 whichever_reply_is_lost_what_is_not_known_is_said_to_be_unknown
                 a_put_is_found_again_by_its_name_or_put_again_on_demand

@@ -6,6 +6,7 @@ mod frame;
 mod grab;
 mod ids;
 mod item;
+mod number;
 mod priority;
 mod put;
 mod receipt;

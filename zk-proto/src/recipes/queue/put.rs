@@ -8,6 +8,7 @@ use super::{
     form::Label,
     frame,
     item::{Put, WhenFull},
+    number::pass_over,
     receipt::{Fate, Receipt},
     store::{Store, go_on, in_one_session, watched},
 };
@@ -51,7 +52,7 @@ impl Store {
     }
 
     async fn put_until_known(&self, prefix: &str, data: &[&[u8]], is_perhaps_there: &mut bool) -> Result<Put, Error> {
-        let mut tries = PATIENCE;
+        let (mut tries, mut taken) = (PATIENCE, 0);
         loop {
             let mut receipt = match &self.receipts {
                 Some(parent) => {
@@ -62,7 +63,7 @@ impl Store {
                 }
                 None => None,
             };
-            let Err(error) = self.create(prefix, data, receipt.as_ref()).await else { return Ok(Put::Done) };
+            let Err(error) = self.create(prefix, data, receipt.as_ref(), taken).await else { return Ok(Put::Done) };
             if let Some(receipt) = receipt.as_mut().filter(|_| error.is_certainly_not_applied()) {
                 receipt.fate = Fate::Nothing;
             }
@@ -71,6 +72,8 @@ impl Store {
                 for path in [Some(&self.path), self.receipts.as_ref()].into_iter().flatten() {
                     self.ensure(path).await?;
                 }
+            } else if error.code() == Some(ErrorCode::NodeExists) && tries > 0 {
+                (tries, taken) = (tries - 1, taken + 1);
             } else if error.is_certainly_not_applied() {
                 go_on(&self.client, error).await?;
             } else {
@@ -83,17 +86,18 @@ impl Store {
         }
     }
 
-    async fn create(&self, prefix: &str, data: &[&[u8]], receipt: Option<&Receipt>) -> Result<(), Error> {
-        let path = self.child(prefix);
+    /// Makes the entries, when so many numbers were found to be taken.
+    async fn create(&self, prefix: &str, data: &[&[u8]], receipt: Option<&Receipt>, taken: usize) -> Result<(), Error> {
+        let (path, placeholder) = (self.child(prefix), self.child(&Guid::new(&self.client).dashed()));
         let create = |data| {
             let mut create = Create2::new(&path, data).mode(CreateMode::PersistentSequential);
             create.acl = self.acl();
             create
         };
-        match (data, receipt) {
-            ([data], None) => self.client.request(create(*data)).await.map(|_| ()),
+        match (data, receipt, taken) {
+            ([data], None, 0) => self.client.request(create(*data)).await.map(|_| ()),
             _ => {
-                let mut multi = self.client.multi();
+                let mut multi = pass_over(self.client.multi(), &placeholder, taken);
                 for data in data {
                     multi = multi.create_with(create(*data));
                 }

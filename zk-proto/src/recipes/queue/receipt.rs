@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::{
-    janitor::{Remains, child, clean_up},
-    parents::ensure_path_as,
-    session::Trouble,
-    together::both,
+use super::{
+    super::{
+        janitor::{Remains, child, clean_up},
+        parents::ensure_path_as,
+        session::Trouble,
+        together::both,
+    },
+    number::pass_over,
 };
 use crate::{
     SessionId,
@@ -22,6 +25,9 @@ use crate::{
     record::Acl,
     request::{Create2, Op},
 };
+
+/// How many numbers that are taken are passed over before an entry is put back.
+const PATIENCE: usize = 16;
 
 /// What is to become of a receipt, and of what it stands for, when it is dropped.
 #[derive(Debug)]
@@ -112,12 +118,14 @@ async fn is_there(client: &Client, session: SessionId, path: &str) -> Result<boo
 
 /// Puts an entry back to where it was, if it was deleted against this receipt.
 async fn put_back(client: &Client, session: SessionId, receipt: &str, entry: &Entry) -> Result<(), Error> {
-    let mut mode = CreateMode::Persistent;
+    let (mut mode, mut taken) = (CreateMode::Persistent, 0);
+    let placeholder = format!("{}-placeholder", entry.path);
     while is_there(client, session, receipt).await? {
         let path = if mode.is_sequential() { &entry.prefix } else { &entry.path };
         let mut create = Create2::new(path, &entry.data).mode(mode);
         create.acl = entry.acl.as_deref();
-        let back = client.multi().create_with(create).delete(receipt, None).pin(session).await;
+        let back =
+            pass_over(client.multi(), &placeholder, taken).create_with(create).delete(receipt, None).pin(session).await;
         match back {
             Err(error) if error.code() == Some(ErrorCode::NoNode) => {
                 let queue = path::parent(&entry.path).unwrap_or("/");
@@ -126,6 +134,7 @@ async fn put_back(client: &Client, session: SessionId, receipt: &str, entry: &En
             Err(error) if error.code() == Some(ErrorCode::NodeExists) && !mode.is_sequential() => {
                 mode = CreateMode::PersistentSequential;
             }
+            Err(error) if error.code() == Some(ErrorCode::NodeExists) && taken < PATIENCE => taken += 1,
             Err(error) if Trouble::of(&error) == Trouble::InDoubt => {}
             outcome => return outcome.map(|_| ()),
         }

@@ -288,6 +288,25 @@ pub async fn nothing_is_taken_before_its_time_and_something_earlier_shortens_the
     assert_eq!(text(soon(queue.take()).await.unwrap()), "in an hour");
 }
 
+pub async fn a_number_that_an_entry_has_already_is_passed_over(ground: Ground) {
+    let client = ground.client().await;
+    client.create("/numbered", b"").await.unwrap();
+    // As if they had been put back into a queue that was cleared away meanwhile: the server counts what is made, and comes to them.
+    for path in ["/numbered/queue-0000000002", "/numbered/queue-0000000003"] {
+        client.create(path, b"\0\x01\0\x01\x01\0\0\0\x03old\x02").await.unwrap();
+    }
+    let queue = Queue::new(&client, "/numbered").unwrap().layout(QueueLayout::Curator);
+
+    assert_eq!(soon(queue.put(b"new")).await.unwrap(), Put::Done);
+    assert_eq!(soon(queue.put(b"newer")).await.unwrap(), Put::Done);
+
+    let left = names(&client, "/numbered").await;
+    assert_eq!(left.len(), 4, "{left:?}");
+    for expected in ["old", "old", "new", "newer"] {
+        assert_eq!(text(soon(queue.take()).await.unwrap()), expected);
+    }
+}
+
 pub async fn an_item_whose_taker_is_gone_is_put_back_to_its_place(ground: Ground) {
     let (client, witness) = (ground.client().await, ground.client().await);
     let queue = Queue::new(&client, "/queues/back").unwrap().exact();
