@@ -98,14 +98,15 @@ fn a_follower_that_does_not_hear_its_leader_stops_serving_until_it_does() -> io:
 
     peers.silence(first, deaf);
     let deadline = Instant::now() + PATIENCE;
-    while ensemble.server(deaf).mode()?.is_some() {
+    // While it changes its mind, it may answer nothing.
+    while !matches!(ensemble.server(deaf).mode(), Ok(None)) {
         assert!(Instant::now() < deadline, "it still serves");
         thread::sleep(Duration::from_millis(50));
     }
     ensemble.server(first).create_node("/without-it")?;
     peers.heal()?;
 
-    assert_eq!(ensemble.wait_quorum(PATIENCE)?, first);
+    ensemble.wait_quorum(PATIENCE)?;
     assert!(ensemble.server(deaf).node_exists("/without-it")?);
     Ok(())
 }
@@ -121,14 +122,14 @@ fn a_member_without_connections_to_the_others_does_not_serve() -> io::Result<()>
     peers.sever(lonely, first);
     peers.sever(lonely, (first + 2) % 3);
     let deadline = Instant::now() + PATIENCE;
-    while ensemble.server(lonely).mode()?.is_some() {
+    while !matches!(ensemble.server(lonely).mode(), Ok(None)) {
         assert!(Instant::now() < deadline, "it still serves");
         thread::sleep(Duration::from_millis(50));
     }
     ensemble.server(first).create_node("/without-it")?;
     peers.heal()?;
 
-    assert_eq!(ensemble.wait_quorum(PATIENCE)?, first);
+    ensemble.wait_quorum(PATIENCE)?;
     assert!(ensemble.server(lonely).node_exists("/without-it")?);
     Ok(())
 }
