@@ -208,7 +208,8 @@ impl<T, W: Clone> Session<T, W> {
         let can_go_again = entry.keeps_frame() && matches!(entry.owner, Owner::Caller { .. });
         match (entry.op, header.err) {
             (op, ErrorCode::Unimplemented) if header.zxid == Zxid(-1) => {
-                ready.lacks = ready.lacks.and(Lacks::with(op));
+                ready.unknown = ready.unknown.and(Lacks::with(op));
+                ready.lacks = ready.lacks.and(ready.unknown);
                 if op != OpCode::Create2 || !can_go_again {
                     return Some(entry);
                 }

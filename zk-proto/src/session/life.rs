@@ -124,10 +124,10 @@ impl<T, W: Clone> Session<T, W> {
         if let (Cause::Violation(_), Some(oldest)) = (&cause, ready.in_flight.front_mut()) {
             oldest.resend = false;
         }
-        let lacks = ready.lacks;
+        let unknown = ready.unknown;
         let stays = |entry: &Entry<T>| {
-            // A server cannot have carried out what it does not know.
-            let is_undone = lacks.contains(entry.op) && entry.keeps_frame();
+            // A server cannot have carried out what it does not know. That it only seems not to know it is not enough.
+            let is_undone = unknown.contains(entry.op) && entry.keeps_frame();
             matches!(entry.owner, Owner::Caller { .. }) && (entry.resend || is_undone)
         };
         let (mut again, lost): (Vec<_>, Vec<_>) = ready.in_flight.into_iter().partition(stays);

@@ -99,8 +99,10 @@ pub(super) struct Ready<T> {
     pub(super) parts: usize,
     /// Memory for large replies.
     pub(super) spare: Spare,
-    /// What the server does not know.
+    /// What the server does not know, or seems not to know.
     pub(super) lacks: Lacks,
+    /// What it has said on this link that it does not know.
+    pub(super) unknown: Lacks,
     /// Whether the server has answered a create2.
     pub(super) knows_create2: bool,
     /// Whether the server is to be asked what it knows, before anything else.
@@ -137,6 +139,7 @@ impl<T> Ready<T> {
             parts: 0,
             spare: Spare::default(),
             lacks,
+            unknown: Lacks::NOTHING,
             knows_create2: false,
             inquiry: if welcome.foreign { Inquiry::Due } else { Inquiry::Over },
             proved: false,

@@ -263,6 +263,20 @@ fn a_multi_that_an_old_server_cannot_read_goes_again_if_nothing_is_behind_it() {
 }
 
 #[test]
+fn what_a_server_only_seems_not_to_know_may_have_been_carried_out() {
+    let mut pair = Pair::connected();
+    pair.submit(&Multi { ops: vec![Op::Create(Create2::new("/a", b"1"))] }, 'm');
+    pair.submit(&Create2::new("/b", b""), 'c');
+    let asked = pair.asked();
+
+    // For whatever reason: it may know create2, and have created the other node by now.
+    pair.refuse(&asked[0], ErrorCode::MarshallingError);
+    pair.cut();
+
+    assert_eq!(pair.told(), ["m: Server(MarshallingError)", "c: Lost", "Suspended(Hangup)"]);
+}
+
+#[test]
 fn a_multi_with_a_ttl_that_an_old_server_cannot_read_is_refused() {
     let ttl = Some(Duration::from_secs(1));
     let create = Create2 { ttl, ..Create2::new("/a", b"1").mode(CreateMode::PersistentWithTtl) };
