@@ -106,7 +106,7 @@ fn a_follower_that_does_not_hear_its_leader_stops_serving_until_it_does() -> io:
     ensemble.server(first).create_node("/without-it")?;
     peers.heal()?;
 
-    ensemble.wait_quorum(PATIENCE)?;
+    assert_eq!(ensemble.wait_quorum(PATIENCE)?, first);
     assert!(ensemble.server(deaf).node_exists("/without-it")?);
     Ok(())
 }
@@ -129,7 +129,7 @@ fn a_member_without_connections_to_the_others_does_not_serve() -> io::Result<()>
     ensemble.server(first).create_node("/without-it")?;
     peers.heal()?;
 
-    ensemble.wait_quorum(PATIENCE)?;
+    assert_eq!(ensemble.wait_quorum(PATIENCE)?, first);
     assert!(ensemble.server(lonely).node_exists("/without-it")?);
     Ok(())
 }
