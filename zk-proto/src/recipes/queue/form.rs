@@ -88,19 +88,11 @@ impl Form {
         }
     }
 
-    /// Returns how nodes above entries and claims are made. Those that kazoo's clients look at have to stay when they are empty: a
-    /// worker that waits there fails when they go.
+    /// Returns how nodes above entries and claims are made. They have to stay when they are empty unless names are unique: if they
+    /// went, numbers would begin anew, and who is about to take an entry could take another one of that name for it. And a worker
+    /// of kazoo's that waits there fails when they go.
     pub(super) fn above(self) -> CreateMode {
-        match self {
-            Self::Kazoo => CreateMode::Persistent,
-            Self::Native
-            | Self::NativePriority
-            | Self::Simple
-            | Self::Curator
-            | Self::CuratorPriority
-            | Self::Delay
-            | Self::Id => CreateMode::Container,
-        }
+        if self.is_unique() { CreateMode::Container } else { CreateMode::Persistent }
     }
 
     /// Returns whether a newcomer may come before those that are there.

@@ -65,11 +65,12 @@ pub use work::{Delivery, Settled, WorkLayout, WorkQueue};
 /// | session expired otherwise | goes on in the next | goes on in the next |
 /// | the future is dropped | it may be put all the same | what was taken is lost; `exact`: put back to its place, if the session lives |
 /// | somebody deletes the entry | it is gone | the next one is taken |
-/// | somebody deletes the node of the queue, as the server does with an empty container | it is made anew, with numbers from zero | the same; others than native: who is about to take an entry in that moment may take the new one of the same name for it |
+/// | somebody deletes the node of the queue | it is made anew, with numbers from zero | the same; others than native: who is about to take an entry in that moment may take the new one of the same name for it |
 /// | the counter of the path is at its end (2³¹ entries were put) | native: goes on, the order of newcomers is lost; others: `NodeExists` | nothing |
 ///
-/// The counter begins anew when the queue's node is deleted. That node is made when it is missing, as a container, which the server
-/// deletes some time after its last entry.
+/// The counter begins anew when the queue's node is deleted. That node is made when it is missing: as a container, which the server
+/// deletes some time after its last entry, where the layout is native. In other layouts, whose names would come again then, it is made to
+/// stay. What another client has made of it, it is.
 ///
 /// What cannot be read as the layout has it is taken [as it is](Item::parts). What cannot be taken at all stays, and who takes is told
 /// why each time, until somebody sees to it: an entry that one may not read, or that has children.

@@ -8,7 +8,7 @@ use super::{
     form::Label,
     frame,
     item::{Put, WhenFull},
-    number::pass_over,
+    number::{self, pass_over},
     receipt::{Fate, Receipt},
     store::{Store, go_on, in_one_session, watched},
 };
@@ -72,7 +72,8 @@ impl Store {
                 for path in [Some(&self.path), self.receipts.as_ref()].into_iter().flatten() {
                     self.ensure(path).await?;
                 }
-            } else if error.code() == Some(ErrorCode::NodeExists) && tries > 0 {
+            } else if error.code() == Some(ErrorCode::NodeExists) && tries > 0 && !self.is_at_its_end(taken + 1).await?
+            {
                 (tries, taken) = (tries - 1, taken + 1);
             } else if error.is_certainly_not_applied() {
                 go_on(&self.client, error).await?;
@@ -107,6 +108,11 @@ impl Store {
                 multi.await.map(|_| ())
             }
         }
+    }
+
+    /// Asks whether there is no number for an entry when so many are passed over.
+    async fn is_at_its_end(&self, taken: usize) -> Result<bool, Error> {
+        Ok(self.stat().await?.is_some_and(|stat| number::is_at_its_end(&stat, taken)))
     }
 
     /// Finds out whether something was put.

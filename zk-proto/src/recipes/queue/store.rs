@@ -17,7 +17,7 @@ use crate::{
     client::{Client, Error, Watcher},
     code::{CreateMode, ErrorCode},
     path,
-    record::Acl,
+    record::{Acl, Stat},
     request::Children,
 };
 
@@ -108,9 +108,15 @@ impl Store {
 
     /// Counts the children.
     pub(super) async fn len(&self) -> Result<usize, Error> {
+        let stat = self.stat().await?;
+        Ok(stat.map_or(0, |stat| usize::try_from(stat.num_children).unwrap_or(0)))
+    }
+
+    /// Reads the `Stat` of the queue's node; nothing where there is none.
+    pub(super) async fn stat(&self) -> Result<Option<Stat>, Error> {
         loop {
             match self.client.exists(&self.path).resend().await {
-                Ok(stat) => return Ok(stat.map_or(0, |stat| usize::try_from(stat.num_children).unwrap_or(0))),
+                Ok(stat) => return Ok(stat),
                 Err(error) => go_on(&self.client, error).await?,
             }
         }

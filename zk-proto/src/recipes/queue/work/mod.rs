@@ -72,7 +72,7 @@ pub use settle::Settled;
 /// | the future, or the [`Delivery`], is dropped | the claim is deleted in the background | the same |
 /// | somebody deletes the claim | the next one is taken | [`Loss::Removed`](crate::recipes::Loss::Removed). Until that is heard, an ack passes if somebody else has claimed the item since; unless claims are [counted](Self::divert_after) |
 /// | somebody deletes the item | the next one is taken | [`Settled::Gone`], also where another one has come to bear its name since |
-/// | somebody deletes the node of the queue, as the server does with an empty container | it is made anew, with numbers from zero. Others than native, with claims [counted](Self::divert_after): a new entry may get an old one's data | [`Settled::Gone`]. Others than native: a new entry of the same name that comes in the moment of the ack goes with it |
+/// | somebody deletes the node of the queue, as the server does with an empty container (native: others are made to stay) | it is made anew, with numbers from zero. Others than native, with claims [counted](Self::divert_after): a new entry may get an old one's data | [`Settled::Gone`]. Others than native: a new entry of the same name that comes in the moment of the ack goes with it |
 /// | the counter of the path is at its end | nothing; as for putting into a [`Queue`](super::Queue) | the same for requeueing |
 ///
 /// Putting is as for a [`Queue`](super::Queue), with the same limits. Each new entry and each claim that is given up wakes everybody who
