@@ -27,7 +27,7 @@ pub(crate) use broken;
 #[cfg(zk_broken)]
 pub(crate) use switch::is_set;
 #[cfg(zk_broken)]
-pub use switch::{RECIPE_VARIANTS, VARIANTS, set, set_everywhere, was_reached};
+pub use switch::{HANDOVER_VARIANTS, RECIPE_VARIANTS, VARIANTS, set, set_everywhere, was_reached};
 
 #[cfg(zk_broken)]
 mod switch {
@@ -216,6 +216,13 @@ mod switch {
         ),
     ];
 
+    /// Those that only an unlucky order of threads brings out.
+    pub const HANDOVER_VARIANTS: &[&str] = &[
+        "lets the driver sleep over what was asked while it was awake",
+        "loses what rings while its work is polled",
+        "tells nobody that a place was left",
+    ];
+
     std::thread_local! {
         static SET: Cell<Option<&'static str>> = const { Cell::new(None) };
         static REACHED: Cell<bool> = const { Cell::new(false) };
@@ -229,7 +236,8 @@ mod switch {
     }
 
     fn all() -> impl Iterator<Item = &'static str> {
-        VARIANTS.iter().chain(RECIPE_VARIANTS.iter().flat_map(|(_, variants)| *variants)).copied()
+        let of_recipes = RECIPE_VARIANTS.iter().flat_map(|(_, variants)| *variants);
+        VARIANTS.iter().chain(HANDOVER_VARIANTS).chain(of_recipes).copied()
     }
 
     /// Makes one mistake, or none, in this thread from now on.

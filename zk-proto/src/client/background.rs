@@ -3,12 +3,13 @@
 //! The driver polls it, after IO and a bounded number of times a turn, so it needs no runtime. It makes requests like any
 //! caller, but no session is kept open for its sake.
 
+#[cfg(not(all(test, zk_shuttle)))]
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::{
     fmt,
     future::Future,
     ops::Deref,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
 };
 use std::{
@@ -18,11 +19,15 @@ use std::{
     task::Wake,
 };
 
+#[cfg(all(test, zk_shuttle))]
+use shuttle::sync::atomic::{AtomicBool, Ordering};
+
 use super::{
     Client,
     shared::Shared,
     slots::{Key, Slots},
 };
+use crate::broken::broken;
 
 /// How many times work in the background is polled before the driver looks at IO again.
 const POLLS_A_TURN: usize = 64;
@@ -158,10 +163,15 @@ impl Tasks {
     fn poll(&mut self, key: Key) -> bool {
         let Some(Task { chore, bell, waker }) = self.tasks.get_mut(key) else { return false };
         // Before the poll: what rings during it wants another one.
-        bell.rung.store(false, Ordering::Release);
+        if !broken!("loses what rings while its work is polled") {
+            bell.rung.store(false, Ordering::Release);
+        }
         // A panic is that task's own affair, as in a runtime; the session goes on.
         let polled = catch_unwind(AssertUnwindSafe(|| chore.as_mut().poll(&mut Context::from_waker(waker))));
         let is_finished = !matches!(polled, Ok(Poll::Pending));
+        if broken!("loses what rings while its work is polled") {
+            bell.rung.store(false, Ordering::Release);
+        }
         if is_finished {
             self.tasks.remove(key);
         }

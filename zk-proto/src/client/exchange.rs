@@ -259,6 +259,7 @@ impl Exchange {
     pub(super) fn driver_asleep(&mut self, waker: &mut Option<Waker>) -> bool {
         let is_news = core::mem::replace(&mut self.known, self.changes) != self.changes;
         let is_seen = self.known_for_links == self.changes && self.known_for_deadline == self.changes;
+        let is_news = is_news && !broken!("lets the driver sleep over what was asked while it was awake");
         if is_news && (!is_seen || self.session.has_output()) || self.chores.is_due() {
             return false;
         }

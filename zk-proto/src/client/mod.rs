@@ -53,6 +53,8 @@ mod error;
 mod exchange;
 mod handle;
 mod inspect;
+#[cfg(all(test, zk_shuttle))]
+mod interleavings;
 mod io;
 mod journal;
 mod multi;

@@ -9,10 +9,15 @@ use core::{
     iter,
     task::{Context, Poll, Waker},
 };
+#[cfg(not(all(test, zk_shuttle)))]
+use std::sync::{Mutex, MutexGuard};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
+
+#[cfg(all(test, zk_shuttle))]
+use shuttle::sync::{Mutex, MutexGuard};
 
 use super::{exchange::Exchange, journal::Journal};
 
