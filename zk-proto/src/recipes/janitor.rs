@@ -10,6 +10,7 @@ use crate::{
     broken::broken,
     client::{Client, Error},
     code::ErrorCode,
+    record::Stat,
 };
 
 /// What is left of somebody's work.
@@ -116,6 +117,32 @@ pub(crate) async fn search_for(
             Err(Error::Server(ErrorCode::NoNode)) => return Ok(None),
             Err(error) if Trouble::of(&error) == Trouble::InDoubt => {}
             found => return found,
+        }
+    }
+}
+
+/// As [`search_for`], and looks at what it has found, however often the link breaks in between: to look no further would be to forget
+/// that it is there.
+///
+/// # Errors
+///
+/// As [`search`].
+pub(crate) async fn find(
+    client: &Client,
+    session: SessionId,
+    parent: &str,
+    prefix: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Option<(String, Stat)>, Error> {
+    loop {
+        let found = search_for(client, session, parent, prefix, &is_meant).await?;
+        let Some(path) = found else { return Ok(None) };
+        match client.exists(&path).pin(session).resend().await {
+            // It was there a moment ago; whoever has deleted it has deleted ours.
+            Ok(stat) => return Ok(stat.map(|stat| (path, stat))),
+            // Whether the session is over, the next search tells.
+            Err(error) if Trouble::of(&error) == Trouble::InDoubt => {}
+            Err(error) => return Err(error),
         }
     }
 }

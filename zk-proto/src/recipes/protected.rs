@@ -155,9 +155,13 @@ pub(crate) async fn create(client: &Client, session: SessionId, plan: &Plan<'_>)
         match Trouble::of(&error) {
             Trouble::InDoubt => {
                 let is_skipped = broken!("lock: does not look for a node whose reply was lost");
-                let found = if is_skipped { None } else { find(client, session, plan).await? };
-                if let Some((path, created)) = found {
-                    own.is_here(path, created);
+                let found = if is_skipped {
+                    None
+                } else {
+                    janitor::find(client, session, plan.parent, plan.prefix, |_| true).await?
+                };
+                if let Some((path, stat)) = found {
+                    own.is_here(path, stat.czxid);
                     return Ok(own);
                 }
             }
@@ -175,20 +179,6 @@ pub(crate) async fn create(client: &Client, session: SessionId, plan: &Plan<'_>)
                 }
                 return Err(error);
             }
-        }
-    }
-}
-
-/// Looks for the node when the reply to its creation was lost, however often the link breaks.
-async fn find(client: &Client, session: SessionId, plan: &Plan<'_>) -> Result<Option<(String, Zxid)>, Error> {
-    loop {
-        let Some(path) = janitor::search(client, session, plan.parent, plan.prefix).await? else { return Ok(None) };
-        match client.exists(&path).pin(session).resend().await {
-            // It was there a moment ago; whoever has deleted it has deleted ours.
-            Ok(stat) => return Ok(stat.map(|stat| (path, stat.czxid))),
-            // Whether the session is over, the next search tells.
-            Err(error) if Trouble::of(&error) == Trouble::InDoubt => {}
-            Err(error) => return Err(error),
         }
     }
 }

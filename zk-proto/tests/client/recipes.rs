@@ -4,13 +4,13 @@ use zk_proto::{
     SessionId, Zxid,
     client::{Builder, Error, OnExpiry},
     code::{ErrorCode, OpCode},
-    recipes::{Lock, Queue, ensure_path},
-    record::{Create2Response, GetChildren2Response, GetDataResponse, Stat, SyncResponse},
+    recipes::{KeptMode, KeptNode, KeptState, Lock, Queue, ensure_path},
+    record::{Create2Response, GetChildren2Response, GetDataResponse, GetEphemeralsResponse, Stat, SyncResponse},
     session::End,
     wire::Text,
 };
 
-use crate::support::{Asked, SESSION, Task, World, config, now};
+use crate::support::{Asked, Nothing, SESSION, Task, World, config, now};
 
 fn created(path: &str, zxid: i64) -> Create2Response {
     let stat = Stat { czxid: Zxid(zxid), ephemeral_owner: SESSION, ..Stat::default() };
@@ -94,4 +94,28 @@ fn a_put_that_is_tried_again_leaves_a_receipt_that_the_first_try_does_not_take_a
     assert_ne!(receipt(&world.asked[0]), first);
     let is_other = |asked: &Asked| asked.op == OpCode::Delete && asked.path != first;
     assert!(!world.asked.iter().any(is_other), "only the first one is cleared away: {:?}", world.asked);
+}
+
+#[test]
+fn a_node_whose_number_was_looked_for_is_not_made_again_when_the_look_at_it_is_lost() {
+    let (mut world, client) = World::connected();
+    let kept = KeptNode::new(&client, "/job-").unwrap().mode(KeptMode::EphemeralSequential).keep();
+    world.turn();
+    assert_eq!(world.ops(), [OpCode::Create2]);
+    world.cut();
+    world.connect(SESSION);
+    for _ in 0..3 {
+        world.turn();
+        assert_eq!(world.ops(), [OpCode::Sync, OpCode::GetEphemerals], "what may be there is looked for");
+        world.answer(&SyncResponse { path: Some(Text::from("/")) });
+        world.answer(&GetEphemeralsResponse { ephemerals: Some(vec![Some(Text::from("/job-0000000007"))]) });
+        world.turn();
+        assert_eq!((world.ops(), world.paths()), (vec![OpCode::Exists], vec!["/job-0000000007"]));
+        // Its reply is left out, so it is not asked again.
+        let asked = world.asked.pop_front().unwrap();
+        world.write_reply(asked.xid + 1, ErrorCode::Ok, &Nothing);
+        world.deliver();
+        world.connect(SESSION);
+    }
+    assert!(!matches!(kept.state(), KeptState::Present(_)));
 }

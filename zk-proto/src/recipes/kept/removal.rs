@@ -39,7 +39,7 @@ impl Site {
     async fn try_to_remove(&mut self, is_numbered: bool) -> Result<(), Error> {
         if !is_numbered {
             return match self.find_numbered().await? {
-                Some(path) => self.delete(&path, Version::Any).await,
+                Some((path, _)) => self.delete(&path, Version::Any).await,
                 None => Ok(()),
             };
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        janitor::{child, search_for},
+        janitor::{child, find},
         line::Number,
         parents::ensure_path,
         session::Trouble,
@@ -214,12 +214,8 @@ impl Site {
             };
             let is_parent_missing = error.code() == Some(ErrorCode::NoNode);
             if Trouble::of(&error) == Trouble::InDoubt {
-                if let Some(path) = self.find_numbered().await? {
-                    let stat = self.client.exists(&path).pin(self.session).resend().await?;
-                    // Whoever has deleted it meanwhile has deleted ours.
-                    if let Some(stat) = stat {
-                        return Ok((path, stat));
-                    }
+                if let Some(found) = self.find_numbered().await? {
+                    return Ok(found);
                 }
             } else if is_parent_missing && self.plan.parents == Parents::Ensured && tries > 0 {
                 tries -= 1;
@@ -232,10 +228,10 @@ impl Site {
     }
 
     /// Looks for a sequential node of this session's whose number nobody has heard.
-    pub(super) async fn find_numbered(&self) -> Result<Option<String>, Error> {
+    pub(super) async fn find_numbered(&self) -> Result<Option<(String, Stat)>, Error> {
         let (parent, name) = (path::parent(&self.path).unwrap_or("/"), path::name(&self.path));
         let is_number = |rest: &str| Number::parse(rest).is_some();
-        search_for(&self.client, self.session, parent, name, is_number).await
+        find(&self.client, self.session, parent, name, is_number).await
     }
 
     /// Keeps a node with a TTL alive.
