@@ -126,6 +126,9 @@ impl Kept {
 
     /// Waits until the node is there, with the data that is wanted. May be cancelled at any moment.
     ///
+    /// As far as this client has heard: where the node has just gone on the server, the presence before may be told. Who waits for
+    /// the next one compares [`Presence::created`], and waits with [`changed`](Self::changed).
+    ///
     /// # Errors
     ///
     /// What is [refused](KeptState::Failed) for good; [`Error::Ended`] when the client is over.
