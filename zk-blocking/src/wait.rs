@@ -76,6 +76,25 @@ impl From<Elapsed> for Error {
 }
 
 /// A [`Watcher`] in a thread.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use zk_blocking::{AddWatchMode, Wait, WaitForEvents};
+///
+/// # fn main() -> Result<(), zk_blocking::Error> {
+/// # let client = zk_blocking::connect("localhost:2181")?;
+/// let mut tree = client.add_watch("/tree", AddWatchMode::PersistentRecursive).wait()?;
+/// // What comes until nothing has come for a second, or the watch is over.
+/// for event in std::iter::from_fn(|| tree.next_timeout(Duration::from_secs(1)).ok().flatten()) {
+///     println!("{event:?}");
+/// }
+/// // What comes from then on, until the watch is over.
+/// for event in tree.events() {
+///     println!("{event:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub trait WaitForEvents {
     /// Waits for the next event, but not for longer than this; `None` inside when the watch is over, as with
     /// [`Watcher::next`].
