@@ -29,7 +29,25 @@
 //!
 //! A program that has a mio loop of its own needs no thread: see [`Link`].
 //!
+//! The guide is in the documentation of `zk-tokio`, as its module `guide`, and holds here too: what is awaited there ends in `.wait()` here.
+//!
 //! Unix only, for now: the lease rests on `recv` and `sendmsg` that can be told with each call not to wait.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | | |
+//! |---|---|
+//! | `tls-ring` | TLS by rustls, with cryptography by ring: the module `tls`, and `Builder::tls` |
+//! | `tls` | the same with a provider of your own choice |
+//! | `tls-platform` | trusts whom the platform trusts |
+//! | `digest-md5` | SASL by user and password: `sasl::DigestMd5` |
+//! | `digest-id` | ids of the scheme `digest` for ACLs: `acl::digest_id` |
+//! | `discovery` | service discovery with Curator's JSON: `recipes::discovery` |
+//! | `serde` | `Serialize` and `Deserialize` for stats, ACLs and ids |
+//! | `tracing` | tells `tracing` of sessions, links and slow answers |
+//! | `cli` | for the command `zk` alone |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]

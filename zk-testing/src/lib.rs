@@ -5,6 +5,16 @@
 //!
 //! [`server`] is a ZooKeeper server in memory, as a pure machine of bytes and time, and [`TestServer`] serves it on a port
 //! of the loopback interface: the same answers in a millisecond, without Java, and with faults on demand.
+//!
+//! [`sim`] runs clients, servers and a network in virtual time, from one seed. How to test a program with all this is a chapter of the guide, in
+//! the documentation of `zk-tokio`.
+//!
+//! # Features
+//!
+//! | | |
+//! |---|---|
+//! | `tls` | a [`TestServer`] that speaks TLS, and an `Authority` that certifies whatever a test asks for |
+//! | `conformance` | the suite of scenarios that an adapter of yours has to pass; takes in `tls` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "tls")]

@@ -15,7 +15,25 @@
 //! every runtime and comes from [`zk_proto`], which is re-exported here as far as its users need it; this crate adds a socket, a
 //! timer and a task. It runs on both of tokio's runtimes, current-thread and multi-thread, with IO and time enabled.
 //!
-//! How to use it is in the [guide], from the first program to the night on call.
+//! How to use it is in the [guide], from the [first program](guide::first_program) to the [night on call](guide::operating). Before the first
+//! program goes into production, two chapters are worth their while: [sessions](guide::sessions), on what becomes of nodes and watches when the
+//! network fails, and [errors](guide::errors), on which retry is safe. Locks, elections, caches and the like are in [`recipes`]. For
+//! tests there is the crate `zk-testing`, with a [server that fails on demand](guide::testing).
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | | |
+//! |---|---|
+//! | `tls-ring` | TLS by rustls, with cryptography by ring: the module `tls`, and `Builder::tls` |
+//! | `tls` | the same with a provider of your own choice |
+//! | `tls-platform` | trusts whom the platform trusts |
+//! | `digest-md5` | SASL by user and password: `sasl::DigestMd5` |
+//! | `digest-id` | ids of the scheme `digest` for ACLs: `acl::digest_id` |
+//! | `discovery` | service discovery with Curator's JSON: `recipes::discovery` |
+//! | `serde` | `Serialize` and `Deserialize` for stats, ACLs and ids |
+//! | `tracing` | tells `tracing` of sessions, links and slow answers |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod guide;

@@ -22,7 +22,7 @@ pub mod recipes {}
 pub mod configuration {}
 
 #[cfg_attr(feature = "discovery", doc = include_str!("service_discovery.md"))]
-#[cfg_attr(not(feature = "discovery"), doc = "This chapter needs the feature `discovery`.")]
+#[cfg_attr(not(feature = "discovery"), doc = "This chapter needs the feature `discovery`: `cargo doc --all-features`.")]
 pub mod service_discovery {}
 
 #[doc = include_str!("membership.md")]
