@@ -154,6 +154,9 @@ pub enum Violation {
     /// A length field that cannot be.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// An answer to the greeting that is TLS: the server expects to be spoken to by TLS, and was not.
+    #[error("the server speaks TLS, and was spoken to in plain text")]
+    Tls,
     /// A greeting, header or event that cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),

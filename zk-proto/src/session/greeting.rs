@@ -15,6 +15,12 @@ use crate::{
 /// No honest greeting is longer.
 pub(super) const LIMIT_BYTES: usize = 1024;
 
+/// Returns whether what a server has sent before anything else is a record of TLS, an alert or of a handshake: no greeting is as long as
+/// it would be.
+pub(super) fn is_tls(input: &[u8]) -> bool {
+    matches!(input, [0x15 | 0x16, 3, ..])
+}
+
 /// A session as a server has confirmed it.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {

@@ -67,7 +67,12 @@ impl<T, W: Clone> Session<T, W> {
                     self.take_frame(frame);
                 }
                 Ok(None) => break,
-                Err(error) => self.drop_link(Violation::from(error).into()),
+                Err(error) => {
+                    let is_greeting = matches!(self.phase, Phase::Greeting { .. });
+                    let is_tls = is_greeting && greeting::is_tls(input);
+                    let violation = if is_tls { Violation::Tls } else { Violation::from(error) };
+                    self.drop_link(violation.into());
+                }
             }
         }
         let choked = !self.has_room();

@@ -77,6 +77,23 @@ fn a_greeting_claims_no_more_than_a_greeting_needs() {
 }
 
 #[test]
+fn a_server_that_answers_in_tls_is_told_from_one_that_babbles() {
+    for (answer, told) in [
+        (b"\x15\x03\x03\x00\x02\x02\x46", "Tls"),
+        (b"\x16\x03\x01\x00\x02\x02\x46", "Tls"),
+        (b"\x15\x04\x03\x00\x02\x02\x46", "Frame(TooLong { len: 352584448, limit: 1024 })"),
+    ] {
+        let mut pair = Pair::new(settings());
+        pair.knock();
+        pair.send(answer);
+        assert_eq!(pair.told(), [format!("LinkFailed a:2181 Violation({told})")]);
+    }
+    let mut pair = Pair::connected();
+    pair.send(b"\x15\x03\x03\x00\x02\x02\x46");
+    assert!(pair.told()[0].contains("TooLong"), "after the greeting it is babble");
+}
+
+#[test]
 fn a_claimed_length_costs_little_memory_and_a_large_frame_is_not_copied_over_and_over() {
     let mut session: zk_proto::Session<char> = zk_proto::Session::new(settings(), [0; 32]);
     let now = zk_proto::Instant::ORIGIN;
