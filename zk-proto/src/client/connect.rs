@@ -8,9 +8,12 @@ use super::{
     exchange::{Exchange, Session},
     shared::{Hold, Holder, Shared},
 };
-#[cfg(feature = "tls")]
-use crate::tls::Tls;
 use crate::{AuthInfo, Backoff, Config, ConnectString, ConnectStringError, Credentials, Limits, sasl};
+#[cfg(feature = "tls")]
+use crate::{
+    Security, Server,
+    tls::{self, Tls},
+};
 
 /// What an adapter adds to [`Io`](super::Io): a place where the driver runs, and chance.
 pub trait Runtime {
@@ -44,6 +47,19 @@ struct Plan {
     seed: Option<[u8; 32]>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+}
+
+#[cfg(feature = "tls")]
+impl Plan {
+    /// Returns why there is no use in dialling: every server is to be spoken to by TLS, and the client was not configured for it.
+    fn cannot_connect(&self) -> Option<ConnectFailure> {
+        let servers = &self.config.servers;
+        if self.tls.is_some() || servers.iter().any(|server| server.security != Security::Tls) {
+            return None;
+        }
+        let cause = |server: &Server| (server.clone(), Some(tls::NOT_CONFIGURED.to_string()));
+        Some(ConnectFailure { waited: Duration::ZERO, servers: servers.iter().map(cause).collect() })
+    }
 }
 
 impl Builder {
@@ -211,13 +227,18 @@ impl<R: Runtime> Builder<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] with the last cause for each server, when that took too long; [`Error::AuthFailed`] when a server
+    /// [`Error::Connect`] with the last cause for each server, when that took too long, and at once where every server is `tls://` and the
+    /// client was not configured for TLS; [`Error::AuthFailed`] when a server
     /// refuses the credentials, or SASL fails; [`Error::Ended`] when the session is over otherwise.
     ///
     /// # Panics
     ///
     /// When it is awaited where the [`Runtime`] cannot start a driver: for tokio, outside of a runtime.
     pub async fn connect(self) -> Result<Client, Error> {
+        #[cfg(feature = "tls")]
+        if let Some(failure) = self.plan.cannot_connect() {
+            return Err(failure.into());
+        }
         let limit = self.plan.connect_timeout;
         let client = self.connect_lazy();
         match client.timeout(limit, client.connected()).await {

@@ -54,6 +54,8 @@ use std::sync::Arc;
 
 pub use options::{TlsBuilder, TlsError};
 pub use rustls;
+#[cfg(feature = "client")]
+pub(crate) use secured::NOT_CONFIGURED;
 pub use secured::Secured;
 
 use rustls::{ClientConfig, pki_types::ServerName};

@@ -111,10 +111,14 @@ impl<M: Machine> Secured<M> {
     }
 }
 
+/// Why there is no link to a server of `tls://`.
+pub(crate) const NOT_CONFIGURED: &str =
+    "TLS: the server is to be spoken to by TLS, and the client was not configured for it";
+
 /// Why a link was not secured.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("TLS: the server is to be spoken to by TLS, and the client was not configured for it")]
+    #[error("{NOT_CONFIGURED}")]
     NotConfigured,
     #[error(transparent)]
     Broken(#[from] Broken),

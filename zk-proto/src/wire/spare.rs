@@ -135,6 +135,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thirty megabytes take it a quarter of an hour")]
     fn what_is_kept_is_bounded_and_goes_on_demand() {
         let (mut spare, mut input) = (Spare::default(), BytesMut::new());
         let frames: Vec<Bytes> = (0..100).map(|_| receive(&mut spare, &mut input)).collect();

@@ -162,7 +162,11 @@ pub async fn plain_text_and_tls_do_not_take_each_other_for_themselves(ground: Gr
     assert!(by_tls.contains("TLS"), "{by_tls}");
     // What a server makes of a greeting that is not TLS is its own affair.
     failure(&ground, &server.address().to_string(), None).await;
-    let unasked = failure(&ground, &format!("tls://{}", server.address()), None).await;
+    let unasked = failure(&ground, &format!("tls://{},tcp://127.0.0.1:1", server.address()), None).await;
+    assert!(unasked.contains("not configured for it"), "{unasked}");
+    // Where nothing else is left, there is nothing to wait for.
+    let waiting = ground.builder(&format!("tls://{}", server.address())).connect_timeout(Duration::MAX).connect();
+    let unasked = soon(waiting).await.unwrap_err().to_string();
     assert!(unasked.contains("not configured for it"), "{unasked}");
 }
 
