@@ -29,13 +29,12 @@ impl<'a> Idle<'a> {
         Self { ground, server, connections, tasks: ground.tasks() }
     }
 
-    /// Waits until there is no more than that again. It may be less: the task of a client that made the ground ready may have been about
-    /// to end when it was counted.
+    /// Waits until it is so again.
     async fn again(&self) {
         eventually(|| {
-            self.server.monitored("zk_num_alive_connections") <= self.connections
+            self.server.monitored("zk_num_alive_connections") == self.connections
                 && self.server.monitored("zk_global_sessions") == 0
-                && self.ground.tasks() <= self.tasks
+                && self.ground.tasks() == self.tasks
         })
         .await;
         assert_eq!(self.server.monitored("zk_watch_count"), 0);
