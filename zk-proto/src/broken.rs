@@ -190,6 +190,14 @@ mod switch {
             ],
         ),
         (
+            "tree-cache",
+            &[
+                "tree cache: a late reply brings a deleted node back",
+                "tree cache: counts a list that failed as done",
+                "tree cache: trusts what it had before the link broke",
+            ],
+        ),
+        (
             "values",
             &[
                 "values: expects the same value, not the same write",
