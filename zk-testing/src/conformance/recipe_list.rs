@@ -65,6 +65,7 @@ macro_rules! conformance_of_recipes {
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made
+                a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone
                 a_kept_node_that_somebody_deletes_is_made_again
                 a_reconnect_in_the_same_session_does_not_touch_a_kept_node
                 data_that_is_set_offline_is_written_on_reconnect_and_the_last_one_counts

@@ -139,6 +139,7 @@ macro_rules! conformance_of_3_5 {
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made
+                a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone
                 a_kept_node_that_somebody_deletes_is_made_again
                 data_that_is_set_offline_is_written_on_reconnect_and_the_last_one_counts
                 a_kept_node_is_made_again_in_the_next_session_and_keeps_its_number
@@ -476,6 +477,7 @@ macro_rules! conformance_of_3_4 {
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made
+                a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone
                 a_kept_node_that_somebody_deletes_is_made_again
                 data_that_is_set_offline_is_written_on_reconnect_and_the_last_one_counts
                 a_kept_node_is_made_again_in_the_next_session_and_keeps_its_number
@@ -786,6 +788,7 @@ macro_rules! conformance_of_keeper {
             kept_nodes {
                 a_kept_node_is_there_with_its_data_and_goes_when_it_is_removed
                 a_kept_node_that_is_dropped_goes_also_when_it_is_being_made
+                a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone
                 a_kept_node_that_somebody_deletes_is_made_again
                 data_that_is_set_offline_is_written_on_reconnect_and_the_last_one_counts
                 a_node_of_another_session_is_waited_for_stolen_or_a_failure

@@ -420,11 +420,12 @@ impl Keeper {
     }
 
     fn handle_failure(&mut self, error: Error, of: Attempt, has_looked: Result<bool, Error>) {
+        self.perhaps_numbered = of == Attempt::Find;
         match Trouble::of(&error) {
             Trouble::InDoubt if has_looked == Ok(true) => self.decide(),
             Trouble::InDoubt => match of {
                 Attempt::Touch => self.act(Site::touch),
-                Attempt::Create | Attempt::TakeOver | Attempt::Write | Attempt::Read => self.look(),
+                Attempt::Create | Attempt::Find | Attempt::TakeOver | Attempt::Write | Attempt::Read => self.look(),
             },
             Trouble::SessionOver => {
                 self.tell(KeptState::Pending);
@@ -490,6 +491,9 @@ impl Keeper {
 
     /// Deletes the node.
     async fn remove(&mut self) -> Result<(), Error> {
+        if self.perhaps_numbered && !self.plan.is_protected {
+            self.learn_number().await;
+        }
         // What was not sent yet is taken back.
         self.phase = Phase::Away;
         let Some(session) = self.session else {
@@ -499,6 +503,18 @@ impl Keeper {
             };
         };
         self.remove_in(session).await
+    }
+
+    /// Waits until the number is known of a node that is being made. Who looked for it by its name could find another one that this
+    /// client keeps.
+    async fn learn_number(&mut self) {
+        if let Phase::Acting(step) = &mut self.phase {
+            match step.await.did {
+                Did::Numbered { path, .. } => self.path = Some(path.into()),
+                Did::Failed { of, .. } => self.perhaps_numbered = of == Attempt::Find,
+                Did::Nothing | Did::Wrote { .. } | Did::Read { .. } | Did::Touched => {}
+            }
+        }
     }
 
     async fn remove_in(&mut self, session: SessionId) -> Result<(), Error> {

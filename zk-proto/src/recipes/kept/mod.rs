@@ -71,7 +71,8 @@ const TOUCH: &str = "touch";
 /// # Limits
 ///
 /// The server does not say who in a session has made a node. So two of the same client on the same path both count it as theirs; and so
-/// do sequential ones with the same name, after a lost reply: let these be [`protected`](Self::protected).
+/// do sequential ones with the same name, after a lost reply: let these be [`protected`](Self::protected). For the same reason one that
+/// is dropped while its creation waits for a connection is made first, to learn its number, and then deleted, unless it is protected.
 ///
 /// Between the look at a node and its deletion somebody may have deleted it and made another of the same name and version: that one
 /// would go then. ZooKeeper has no deletion on condition of the creation.
@@ -85,7 +86,6 @@ pub struct KeptNode {
     client: Client,
     plan: Plan,
     data: Bytes,
-    is_protected: bool,
 }
 
 /// What is kept, and how. The data is not part of it, because it may change.
@@ -93,6 +93,8 @@ pub struct KeptNode {
 struct Plan {
     /// The path, or its beginning for a sequential node.
     path: String,
+    /// Whether the path is to have a name that nobody else has.
+    is_protected: bool,
     mode: KeptMode,
     acl: Option<Arc<[Acl]>>,
     on_foreign: OnForeign,
@@ -157,6 +159,7 @@ impl KeptNode {
         path::validate(path)?;
         let plan = Plan {
             path: path.to_string(),
+            is_protected: false,
             mode: KeptMode::default(),
             acl: None,
             on_foreign: OnForeign::default(),
@@ -164,7 +167,7 @@ impl KeptNode {
             parents: Parents::Ensured,
             former: Vec::new(),
         };
-        Ok(Self { client: client.clone(), plan, data: Bytes::new(), is_protected: false })
+        Ok(Self { client: client.clone(), plan, data: Bytes::new() })
     }
 
     /// Sets what kind of node it is. Default: ephemeral.
@@ -186,7 +189,7 @@ impl KeptNode {
     /// Puts a UUID before the name that nobody else has, so that it can be told from all others: for sequential nodes of which one
     /// session has several by the same name.
     pub fn protected(mut self) -> Self {
-        self.is_protected = true;
+        self.plan.is_protected = true;
         self
     }
 
@@ -230,8 +233,8 @@ impl KeptNode {
 
     /// Begins to keep it, in the background. A connection is not needed yet.
     pub fn keep(self) -> Kept {
-        let Self { client, mut plan, data, is_protected } = self;
-        if is_protected {
+        let Self { client, mut plan, data } = self;
+        if plan.is_protected {
             let parent = path::parent(&plan.path).unwrap_or("/");
             let name = format!("_c_{}-{}", Guid::new(&client).dashed(), path::name(&plan.path));
             plan.path = child(parent, &name);

@@ -74,6 +74,8 @@ pub(super) enum Did {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
     Create,
+    /// To find the sequential node whose creation is in doubt.
+    Find,
     TakeOver,
     Write,
     Read,
@@ -195,12 +197,12 @@ impl Site {
     pub(super) async fn create_numbered(self, wanted: Wanted) -> Outcome {
         let did = match self.numbered(&wanted).await {
             Ok((path, stat)) => Did::Numbered { path, stat, edition: wanted.edition },
-            Err(error) => Did::Failed { error, of: Attempt::Create },
+            Err((error, of)) => Did::Failed { error, of },
         };
         Outcome { did, looked: None }
     }
 
-    async fn numbered(&self, wanted: &Wanted) -> Result<(String, Stat), Error> {
+    async fn numbered(&self, wanted: &Wanted) -> Result<(String, Stat), (Error, Attempt)> {
         let mut tries = PATIENCE;
         loop {
             let create = self.client.create(&self.path, &wanted.data).mode(CreateMode::EphemeralSequential);
@@ -214,15 +216,18 @@ impl Site {
             };
             let is_parent_missing = error.code() == Some(ErrorCode::NoNode);
             if Trouble::of(&error) == Trouble::InDoubt {
-                if let Some(found) = self.find_numbered().await? {
-                    return Ok(found);
+                match self.find_numbered().await {
+                    Ok(Some(found)) => return Ok(found),
+                    Ok(None) => {}
+                    Err(error) => return Err((error, Attempt::Find)),
                 }
             } else if is_parent_missing && self.plan.parents == Parents::Ensured && tries > 0 {
                 tries -= 1;
                 let parent = path::parent(&self.path).unwrap_or("/");
-                ensure_path(&self.client, parent, self.plan.acl.as_deref()).await?;
+                let ensured = ensure_path(&self.client, parent, self.plan.acl.as_deref()).await;
+                ensured.map_err(|error| (error, Attempt::Create))?;
             } else {
-                return Err(error);
+                return Err((error, Attempt::Create));
             }
         }
     }

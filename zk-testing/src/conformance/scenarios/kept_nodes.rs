@@ -12,8 +12,9 @@ use zk_proto::{
     session::{State, WatchedEventKind},
 };
 
-use crate::conformance::{
-    Ground, eventually, is_suspended, losing_replies, names, next, pause, reach, resume, so_far, soon,
+use crate::{
+    conformance::{Ground, eventually, is_suspended, losing_replies, names, next, pause, reach, resume, so_far, soon},
+    ensemble::Direction,
 };
 
 /// Waits until a kept node is where it is to be.
@@ -75,6 +76,30 @@ pub async fn a_kept_node_that_is_dropped_goes_also_when_it_is_being_made(ground:
         soon(kept.remove()).await.unwrap();
     }
     soon(async { while !names(&other, "/quick").await.is_empty() {} }).await;
+}
+
+pub async fn a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone(ground: Ground) {
+    let (line, other) = (ground.line(), ground.client().await);
+    let client = ground.connect(&line.through).await;
+    other.create("/beside", b"").await.unwrap();
+    let keep = || KeptNode::new(&client, "/beside/node-").unwrap().mode(KeptMode::EphemeralSequential).keep();
+    let there_are = async |number| while names(&other, "/beside").await.len() != number {};
+
+    for _ in 0..8 {
+        line.proxy.black_hole(Direction::ToClient);
+        let dropped = keep();
+        soon(there_are(1)).await;
+        let kept = keep();
+        soon(there_are(2)).await;
+        drop(dropped);
+        line.proxy.allow().unwrap();
+
+        let before = presence(&kept).await;
+        soon(there_are(1)).await;
+        assert_eq!(names(&other, "/beside").await, [before.path.strip_prefix("/beside/").unwrap()]);
+        soon(kept.remove()).await.unwrap();
+        assert_eq!(names(&other, "/beside").await, [""; 0]);
+    }
 }
 
 pub async fn a_kept_node_that_somebody_deletes_is_made_again(ground: Ground) {
@@ -288,7 +313,8 @@ pub async fn a_kept_node_does_not_hold_up_the_end_of_its_client(ground: Ground) 
 
 pub async fn a_node_with_a_ttl_lives_as_long_as_it_is_touched(ground: Ground) {
     let (client, other) = (ground.client().await, ground.client().await);
-    let ttl = Duration::from_millis(100);
+    // Long enough for a machine that stands still for a moment.
+    let ttl = Duration::from_secs(2);
     let kept = KeptNode::new(&client, "/ttl/node").unwrap().data(b"data").ttl(ttl).keep();
     presence(&kept).await;
     let mut parent = other.add_watch("/ttl", AddWatchMode::Persistent).await.unwrap();
