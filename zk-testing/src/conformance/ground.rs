@@ -232,7 +232,12 @@ impl Ground {
 
     /// Makes a client, and waits until it has its session.
     pub async fn connect(&self, servers: &str) -> Client {
-        let client = soon(self.builder(servers).connect()).await.unwrap();
+        self.connect_by(self.builder(servers)).await
+    }
+
+    /// Makes a client as the builder says, and waits until it has its session.
+    pub async fn connect_by(&self, builder: Builder<Lent>) -> Client {
+        let client = soon(builder.connect()).await.unwrap();
         self.acquaint(&client).await;
         client
     }

@@ -80,8 +80,10 @@ pub async fn a_kept_node_that_is_dropped_goes_also_when_it_is_being_made(ground:
 
 pub async fn a_kept_node_that_is_dropped_before_its_number_is_known_leaves_others_of_its_name_alone(ground: Ground) {
     let (line, other) = (ground.line(), ground.client().await);
-    let client = ground.connect(&line.through).await;
-    other.create("/beside", b"").await.unwrap();
+    // A lost reply would be another matter: it is not to take the server's silence for one.
+    let client = ground.connect_by(ground.builder(&line.through).session_timeout(Duration::from_secs(60))).await;
+    // Also not to wait for what the client asks of a server first.
+    client.create("/beside", b"").await.unwrap();
     let keep = || KeptNode::new(&client, "/beside/node-").unwrap().mode(KeptMode::EphemeralSequential).keep();
     let there_are = async |number| while names(&other, "/beside").await.len() != number {};
 
