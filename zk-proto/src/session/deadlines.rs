@@ -70,3 +70,29 @@ impl Deadlines {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn limits_of_requests_that_are_over_do_not_pile_up_behind_one_that_goes_on() {
+        let (mut deadlines, asked) = (Deadlines::default(), Cell::new(0));
+        deadlines.add(RequestId(0), SECOND);
+        for request in 1..=10_000 {
+            deadlines.add(RequestId(request), 2 * SECOND);
+            deadlines.begin(Instant::ORIGIN);
+            deadlines.finished(|other| {
+                asked.set(asked.get() + 1);
+                other != RequestId(0)
+            });
+            assert!(deadlines.running.len() <= 130, "{} are kept", deadlines.running.len());
+        }
+        assert!(asked.get() <= 40_000, "{} looks for 10,000 requests", asked.get());
+        assert_eq!(deadlines.next(), Some(Instant::ORIGIN + SECOND));
+    }
+}

@@ -156,6 +156,24 @@ fn a_frame_that_gets_on_is_waited_for_and_its_end_is_noticed() {
 }
 
 #[test]
+fn a_frame_that_begins_behind_another_one_is_waited_for_as_well() {
+    let mut pair = Pair::connected();
+    pair.submit(&GetData::new("/a"), 'a');
+    pair.submit(&GetData::new("/b"), 'b');
+    let asked = pair.asked();
+    let small = reply(asked[0].xid, 7, ErrorCode::Ok, &data(&[]));
+    let large = reply(asked[1].xid, 7, ErrorCode::Ok, &data(&[0; 60_000]));
+
+    pair.send(&[&small[..], &large[..20_000]].concat());
+    for piece in large[20_000..].chunks(16 << 10) {
+        pair.pass(15 * SECOND);
+        pair.send(piece);
+    }
+
+    assert_eq!(pair.told(), ["a: Ok", "b: Ok"]);
+}
+
+#[test]
 fn a_frame_that_comes_a_byte_at_a_time_is_not_waited_for() {
     let mut pair = Pair::connected();
     pair.submit(&GetData::new("/a"), 'a');

@@ -126,3 +126,31 @@ fn whole_frames_are_taken_off_the_front_of_the_input_and_the_rest_stays() {
 
     assert_eq!(input.len(), 9);
 }
+
+#[test]
+fn a_session_is_content_with_the_link_that_it_wants_until_it_is_over() {
+    let mut pair = Pair::connected();
+    let link = Some(pair.link_id());
+    assert!(pair.session().is_content_with(link, None));
+    assert!(!pair.session().is_content_with(None, None));
+    assert!(!pair.session().is_content_with(link, link));
+
+    pair.cut();
+    assert!(!pair.session().is_content_with(link, None));
+    assert!(pair.session().is_content_with(None, None));
+
+    pair.app(|session| session.close());
+    pair.tick();
+    assert!(matches!(pair.session().wants(), Wants::Nothing(_)));
+    assert!(!pair.session().is_content_with(None, None), "there is more to do than to wait");
+}
+
+#[test]
+fn the_steps_of_links_add_up() {
+    let mut pair = Pair::new(settings());
+    assert_eq!(pair.session().steps(), 0);
+    pair.connect(&Greeting::default());
+    assert_eq!(pair.session().steps().count_ones(), 3, "dialled, opened, greeted");
+    pair.reconnect();
+    assert_eq!(pair.session().steps().count_ones(), 4, "and lost; the rest are the same");
+}

@@ -165,6 +165,20 @@ fn many_limits_run_side_by_side_and_each_ends_its_own_request() {
 }
 
 #[test]
+fn a_limit_ends_with_its_request() {
+    let mut pair = Pair::connected();
+    limited(&mut pair, 'a', 1);
+    limited(&mut pair, 'b', 3);
+    let asked = pair.asked();
+    assert_eq!(pair.session().poll_timeout(), Some(pair.now + SECOND));
+
+    pair.answer(&asked[0], &[]);
+    assert_eq!(pair.session().poll_timeout(), Some(pair.now + 3 * SECOND));
+    pair.answer(&asked[1], &[]);
+    assert_eq!(pair.session().poll_timeout(), Some(pair.now + 10 * SECOND), "the ping");
+}
+
+#[test]
 fn a_limit_of_nothing_ends_the_request_at_once() {
     let mut pair = Pair::connected();
     limited(&mut pair, 'a', 0);
