@@ -1,11 +1,17 @@
 //! Requests that wait: their order, their limits, and taking them back.
 
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
 use allocation_counter::measure;
 use zk_proto::{
     Config,
     code::OpCode,
-    request::{GetData, SetData, Version},
+    request::{GetData, InvalidRequest, Request, SetData, Version},
     session::{Refusal, RequestId},
+    wire::{DecodeError, Decoder, Encoder},
 };
 
 use crate::support::{Act, Greeting, Pair, data, reply, settings};
@@ -32,7 +38,7 @@ fn requests_that_were_not_handed_out_survive_lost_links_and_keep_their_order() {
 fn what_is_in_flight_fails_alike_however_the_link_is_lost() {
     let ways: [(&str, Act); 3] = [
         ("Hangup", Pair::cut),
-        ("Silence", |pair| pair.pass(std::time::Duration::from_secs(20))),
+        ("Silence", |pair| pair.pass(Duration::from_secs(20))),
         ("Violation(Unasked(-4))", |pair| pair.send(&reply(-4, 0, Default::default(), &[]))),
     ];
     for (cause, lose) in ways {
@@ -177,6 +183,57 @@ fn requests_that_were_taken_back_hold_no_memory() {
     });
     assert_eq!(session.backlog_len(), 2_000);
     assert!(measured.bytes_current < 2 << 20, "{} bytes kept for 2,000 small requests", measured.bytes_current);
+}
+
+#[test]
+fn what_a_burst_has_taken_is_given_back_when_it_is_quiet() {
+    let mut pair = Pair::connected();
+    let measured = measure(|| {
+        for _ in 0..1_000 {
+            pair.submit(&GetData::new("/a"), 'a');
+        }
+        for asked in pair.asked() {
+            pair.answer(&asked, &[]);
+        }
+        assert_eq!(pair.events().len(), 1_000);
+        pair.pass(Duration::from_secs(10));
+        assert_eq!(pair.ops(), [OpCode::Ping]);
+    });
+    assert!(measured.bytes_current < 40_000, "{} bytes kept of {}", measured.bytes_current, measured.bytes_max);
+}
+
+#[test]
+fn a_request_that_panics_while_it_is_written_leaves_nothing() {
+    struct Halfway;
+
+    impl Request for Halfway {
+        type Reply = ();
+
+        fn op(&self) -> OpCode {
+            OpCode::GetData
+        }
+
+        fn validate(&self) -> Result<(), InvalidRequest> {
+            Ok(())
+        }
+
+        fn encode(&self, out: &mut Encoder<'_>) {
+            out.text("/half");
+            panic!("on purpose");
+        }
+
+        fn decode(_: &mut Decoder) -> Result<(), DecodeError> {
+            Ok(())
+        }
+    }
+
+    let mut pair = Pair::connected();
+    pair.submit(&GetData::new("/a"), 'a');
+    catch_unwind(AssertUnwindSafe(|| pair.submit(&Halfway, 'x'))).unwrap_err();
+    pair.submit(&GetData::new("/b"), 'b');
+
+    let paths: Vec<String> = pair.asked().iter().map(|asked| asked.path()).collect();
+    assert_eq!(paths, ["/a", "/b"]);
 }
 
 #[test]
