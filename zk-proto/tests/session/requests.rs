@@ -88,3 +88,18 @@ fn while_nothing_can_be_written_replies_are_taken_and_what_is_new_waits_within_i
     let ops = pair.ops();
     assert_eq!((ops.len(), ops[0]), (11, OpCode::Ping), "room at last, and the sign of life comes first");
 }
+
+#[test]
+fn payloads_that_are_not_copied_are_where_they_belong() {
+    let mut pair = Pair::connected();
+    let payloads = [vec![1; 9_000], vec![2; 7_000], vec![3; 8_000]];
+    let write = |data| Op::SetData(SetData { path: "/a", data, version: Version::Any });
+
+    pair.submit(&Multi { ops: payloads.iter().map(|data| write(data.into())).collect() }, 'c');
+    pair.submit(&Multi { ops: payloads.iter().map(|data| write(data.clone().into())).collect() }, 's');
+
+    let asked = pair.asked();
+    let (copied, shared): (MultiRequest, MultiRequest) = (asked[0].record(), asked[1].record());
+    assert_eq!(copied, shared);
+    assert_eq!(asked[1].body.len(), asked[0].body.len());
+}
