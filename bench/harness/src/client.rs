@@ -68,7 +68,7 @@ pub async fn run<C: Client>(order: Order) {
             measure.tell_per_megabyte(order.operations * BIG_BYTES);
         }
         Workload::BigReadsKept => big_reads_kept(&client, &order).await,
-        Workload::BigWrites => {
+        Workload::BigWrites | Workload::TlsBigWrites => {
             let data = vec![b'z'; BIG_BYTES].leak();
             writes(&client, BIG, data, order.warm_up(), BIG_WINDOW).await;
             let measure = Measure::begin();

@@ -47,6 +47,8 @@ workloads! {
     TlsReads = "w9-reads",
     /// [`BigReads`](Self::BigReads) over TLS.
     TlsBigReads = "w9-big",
+    /// [`BigWrites`](Self::BigWrites) over TLS.
+    TlsBigWrites = "w9-big-writes",
     /// A lock that nobody else wants, again and again, on a server that answers late: what counts is how often one waits for it.
     Lock = "w10",
     /// A hundred contenders for one lock, who pass it on.
@@ -108,7 +110,11 @@ impl Order {
         match self.workload {
             Workload::OneByOne => 2000,
             Workload::Reads | Workload::Writes | Workload::Crowd | Workload::TlsReads => 20_000.min(self.operations),
-            Workload::BigReads | Workload::BigReadsKept | Workload::BigWrites | Workload::TlsBigReads => 16,
+            Workload::BigReads
+            | Workload::BigReadsKept
+            | Workload::BigWrites
+            | Workload::TlsBigReads
+            | Workload::TlsBigWrites => 16,
             Workload::Watches | Workload::Idle | Workload::Rewatch | Workload::Lock | Workload::LockChain => 0,
         }
     }

@@ -52,16 +52,16 @@ pub(crate) struct Clients {
 }
 
 use Workload::{
-    BigReads, BigReadsKept, BigWrites, Crowd, Idle, Lock, LockChain, OneByOne, Reads, Rewatch, TlsBigReads, TlsReads,
-    Watches, Writes,
+    BigReads, BigReadsKept, BigWrites, Crowd, Idle, Lock, LockChain, OneByOne, Reads, Rewatch, TlsBigReads,
+    TlsBigWrites, TlsReads, Watches, Writes,
 };
 
 const ALL: &[Workload] = Workload::ALL;
 const BY_FLOOR: &[Workload] =
-    &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle, Rewatch, TlsReads, TlsBigReads];
+    &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle, Rewatch, TlsReads, TlsBigReads, TlsBigWrites];
 const PLAIN: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigReadsKept, BigWrites, Watches, Idle, Rewatch, Lock, LockChain];
-const TLS: &[Workload] = &[TlsReads, TlsBigReads];
+const TLS: &[Workload] = &[TlsReads, TlsBigReads, TlsBigWrites];
 const FUTURES: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigReadsKept, BigWrites, Watches, Idle, Rewatch];
 const BLOCKING: &[Workload] = &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle];

@@ -184,6 +184,15 @@ const PLANS: &[Plan] = &[
         metrics: PAYLOADS,
     },
     Plan {
+        name: "w9-big-writes",
+        title: "W9: W5's writes over TLS",
+        workload: Workload::TlsBigWrites,
+        operations: 400,
+        slow_operations: 200,
+        placement: Placement::Apart,
+        metrics: PAYLOADS,
+    },
+    Plan {
         name: "w10",
         title: "W10: an uncontended lock; the server answers 5 ms late",
         workload: Workload::Lock,

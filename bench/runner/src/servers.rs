@@ -60,7 +60,9 @@ impl Server {
 
     pub(crate) fn address(&self, workload: Workload) -> String {
         match self {
-            Self::Ours { secure, .. } if matches!(workload, Workload::TlsReads | Workload::TlsBigReads) => {
+            Self::Ours { secure, .. }
+                if matches!(workload, Workload::TlsReads | Workload::TlsBigReads | Workload::TlsBigWrites) =>
+            {
                 secure.clone()
             }
             Self::Ours { plain, .. } => plain.clone(),

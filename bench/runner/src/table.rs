@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "w8-5000",
     "w9-reads",
     "w9-big",
+    "w9-big-writes",
     "w10",
     "w10-chain",
 ];

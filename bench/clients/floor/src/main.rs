@@ -41,6 +41,10 @@ fn main() -> io::Result<()> {
             let mut wire = Wire::greet(tls::connect(&order.server)?)?;
             run_big(&mut wire, &order, &requests::get_data(BIG, false))
         }
+        Workload::TlsBigWrites => {
+            let mut wire = Wire::greet(tls::connect(&order.server)?)?;
+            run_big(&mut wire, &order, &requests::set_data(BIG, &vec![b'z'; BIG_BYTES]))
+        }
         Workload::BigReadsKept | Workload::Lock | Workload::LockChain => order.refuse(),
     }
 }

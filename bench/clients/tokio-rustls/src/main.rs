@@ -26,8 +26,10 @@ fn main() -> io::Result<()> {
                 wire.window(&request, order.operations, WINDOW).await?;
                 measure.tell_per_operation(order.operations);
             }
-            Workload::TlsBigReads => {
-                let (mut wire, request) = (Wire::connect(&order.server).await?, get_data(BIG));
+            Workload::TlsBigReads | Workload::TlsBigWrites => {
+                let is_write = order.workload == Workload::TlsBigWrites;
+                let request = if is_write { set_data(BIG, &vec![b'z'; BIG_BYTES]) } else { get_data(BIG) };
+                let mut wire = Wire::connect(&order.server).await?;
                 wire.window(&request, order.warm_up(), BIG_WINDOW).await?;
                 let measure = Measure::begin();
                 wire.window(&request, order.operations, BIG_WINDOW).await?;
@@ -68,6 +70,17 @@ impl Wire {
         self.stream.flush().await
     }
 
+    /// Sends the same request so many times: small ones together, large ones as they are.
+    async fn send_many(&mut self, request: &[u8], count: usize) -> io::Result<()> {
+        if request.len() < BIG_BYTES {
+            return self.send(&request.repeat(count)).await;
+        }
+        for _ in 0..count {
+            self.send(request).await?;
+        }
+        Ok(())
+    }
+
     async fn receive(&mut self) -> io::Result<()> {
         let length = self.stream.read_u32().await? as usize;
         if self.frame.len() < length {
@@ -82,7 +95,7 @@ impl Wire {
         while to_send > 0 || in_flight > 0 {
             if to_send > 0 && in_flight <= window / 2 {
                 let now = to_send.min(window - in_flight);
-                self.send(&request.repeat(now)).await?;
+                self.send_many(request, now).await?;
                 (to_send, in_flight) = (to_send - now, in_flight + now);
             }
             self.receive().await?;
@@ -103,12 +116,19 @@ fn greeting() -> Vec<u8> {
 }
 
 fn get_data(path: &str) -> Vec<u8> {
-    let length = u32::try_from(path.len()).expect("paths are short");
-    let mut request = (13 + length).to_be_bytes().to_vec();
-    for number in [1, 4, length] {
-        request.extend_from_slice(&u32::to_be_bytes(number));
-    }
-    request.extend_from_slice(path.as_bytes());
-    request.push(0);
-    request
+    request(4, &[&length(path.as_bytes()), path.as_bytes(), &[0]])
+}
+
+fn set_data(path: &str, data: &[u8]) -> Vec<u8> {
+    request(5, &[&length(path.as_bytes()), path.as_bytes(), &length(data), data, &(-1_i32).to_be_bytes()])
+}
+
+/// All requests bear the same number.
+fn request(op: u32, body: &[&[u8]]) -> Vec<u8> {
+    let frame = [&1_u32.to_be_bytes(), &op.to_be_bytes(), &body.concat()[..]].concat();
+    [&length(&frame), &frame[..]].concat()
+}
+
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).expect("requests are small").to_be_bytes()
 }

@@ -35,7 +35,7 @@ impl Runtime for Tokio {
 
 fn main() {
     let mut order = Order::from_args();
-    if matches!(order.workload, Workload::TlsReads | Workload::TlsBigReads) {
+    if matches!(order.workload, Workload::TlsReads | Workload::TlsBigReads | Workload::TlsBigWrites) {
         let port = order.server.rsplit_once(':').expect("an address has a port").1;
         order.server = format!("tls://localhost:{port}");
     }
