@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use rustls::{
     InvalidMessage,
     client::{ClientConnectionData, UnbufferedClientConnection},
@@ -12,7 +12,7 @@ use rustls::{
 use super::{Tls, TlsError};
 use crate::{Server, Transmit};
 
-/// How long a record is at most, with its header: what `incoming` must hold to make progress.
+/// How long the header of a record is.
 const HEADER: usize = 5;
 
 /// What TLS adds to a record, header included: at most so much, whatever the cipher.
@@ -21,15 +21,25 @@ const OVERHEAD: usize = 128;
 /// How much goes into a record.
 const FRAGMENT: usize = 16 * 1024;
 
+/// How much is encrypted at a time: what the transport takes next is still in the processor's cache.
+const BITE: usize = 2 * FRAGMENT;
+
+/// How much room is made for plaintext when none has been left over.
+const PLAIN: usize = 4 * FRAGMENT;
+
 /// TLS on one link.
 pub(super) struct Channel {
     connection: UnbufferedClientConnection,
-    /// Ciphertext that is not a whole record yet; it must not move while rustls is half through a message.
+    /// Ciphertext that is not a whole record yet; all of it stays while rustls is half through a message.
     incoming: BytesMut,
     /// Plaintext for the machine, and what it has left.
     pub(super) plain: BytesMut,
     /// What TLS itself has to say: the handshake, and answers to changes of keys.
     outgoing: BytesMut,
+    /// What the machine has to say and is not encrypted yet.
+    unsaid: Transmit,
+    /// Where the last bite was encrypted to: used again once the transport has let go of it.
+    bite: Bytes,
     is_established: bool,
 }
 
@@ -52,9 +62,16 @@ impl Channel {
     pub(super) fn new(tls: &Tls, server: &Server) -> Result<Self, Broken> {
         let (config, name) = (tls.source.config()?, tls.name_of(server)?);
         let connection = UnbufferedClientConnection::new(config, name).map_err(TlsError::from)?;
-        let (incoming, plain, outgoing) = (BytesMut::new(), BytesMut::new(), BytesMut::new());
-        let mut channel = Self { connection, incoming, plain, outgoing, is_established: false };
-        channel.proceed()?;
+        let mut channel = Self {
+            connection,
+            incoming: BytesMut::new(),
+            plain: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            unsaid: Transmit::default(),
+            bite: Bytes::new(),
+            is_established: false,
+        };
+        channel.proceed(&mut |_| {})?;
         Ok(channel)
     }
 
@@ -64,33 +81,37 @@ impl Channel {
     }
 
     /// Takes ciphertext, all of it, and decrypts what is whole.
-    pub(super) fn decrypt(&mut self, input: &mut BytesMut) -> Result<(), Broken> {
-        loop {
-            if self.incoming.is_empty() {
-                // As it is, uncopied: nearly everything comes this way.
-                mem::swap(&mut self.incoming, input);
-            } else {
-                // What is missing of the record at hand; or anything, when records depend on each other.
-                let missing = missing(&self.incoming).unwrap_or(input.len()).min(input.len());
-                self.incoming.extend_from_slice(&input[..missing]);
-                input.advance(missing);
-            }
-            self.proceed()?;
-            if self.incoming.is_empty() && input.is_empty() {
-                // The buffer goes back to where it came from: an idle link keeps none.
-                mem::swap(&mut self.incoming, input);
-                self.incoming = BytesMut::new();
-                return Ok(());
-            }
-            if input.is_empty() {
-                return Ok(());
-            }
+    ///
+    /// Where there is more than `plain` has room for, `take` is called in between: it takes what it can off the front, and may make
+    /// room for the rest.
+    pub(super) fn decrypt(&mut self, input: &mut BytesMut, take: &mut dyn FnMut(&mut BytesMut)) -> Result<(), Broken> {
+        while !self.incoming.is_empty() && !input.is_empty() {
+            // What is missing of the record at hand; or anything, when records depend on each other.
+            let missing = missing(&self.incoming).unwrap_or(input.len()).min(input.len());
+            self.incoming.extend_from_slice(&input[..missing]);
+            input.advance(missing);
+            self.proceed(take)?;
         }
+        let mut result = Ok(());
+        if !input.is_empty() {
+            // As it is, where it is: nearly everything comes this way. The buffer stays with who reads to it, and what is left is part
+            // of one record, as a rule.
+            mem::swap(&mut self.incoming, input);
+            result = self.proceed(take);
+            mem::swap(&mut self.incoming, input);
+            self.incoming.extend_from_slice(input);
+            input.clear();
+        }
+        if self.incoming.is_empty() {
+            // An idle link keeps none.
+            self.incoming = BytesMut::new();
+        }
+        result
     }
 
     /// Lets rustls do what it can with what has come in. When that fails, there may still be something to say about it.
-    fn proceed(&mut self) -> Result<(), Broken> {
-        let result = self.advance();
+    fn proceed(&mut self, take: &mut dyn FnMut(&mut BytesMut)) -> Result<(), Broken> {
+        let result = self.advance(take);
         if result.is_err() {
             // Only once: it is the alert that says why, if there is one.
             if let Ok(ConnectionState::EncodeTlsData(alert)) =
@@ -102,9 +123,10 @@ impl Channel {
         result
     }
 
-    fn advance(&mut self) -> Result<(), Broken> {
+    fn advance(&mut self, take: &mut dyn FnMut(&mut BytesMut)) -> Result<(), Broken> {
         loop {
-            let Self { connection, incoming, plain, outgoing, is_established } = self;
+            let Self { connection, incoming, plain, outgoing, is_established, .. } = self;
+            let arrived = incoming.len();
             let status = connection.process_tls_records(incoming);
             let mut discard = status.discard;
             let is_done = match status.state {
@@ -115,7 +137,7 @@ impl Channel {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(Broken::Rustls)?;
-                        plain.extend_from_slice(record.payload);
+                        append(plain, record.payload, arrived, take);
                         discard += record.discard;
                     }
                     false
@@ -150,58 +172,95 @@ impl Channel {
         if self.outgoing.is_empty() { None } else { Some(self.outgoing.split().freeze().into()) }
     }
 
-    /// Encrypts what a machine has to say.
-    pub(super) fn encrypt(&mut self, mut transmit: Transmit) -> Result<Transmit, Broken> {
-        let len = transmit.remaining();
-        let mut out = BytesMut::new();
-        while transmit.has_remaining() {
-            let chunk = transmit.chunk();
-            let status = self.connection.process_tls_records(&mut self.incoming);
-            match status.state.map_err(Broken::Rustls)? {
+    /// Takes what a machine has to say, when it has been asked for all that it said before.
+    pub(super) fn say(&mut self, transmit: Transmit) {
+        self.unsaid = transmit;
+    }
+
+    /// Returns whether there is more to [`encrypt`](Self::encrypt).
+    pub(super) fn has_more_to_say(&self) -> bool {
+        self.unsaid.has_remaining()
+    }
+
+    /// Encrypts as much of what the machine has to say as is good to write at once.
+    pub(super) fn encrypt(&mut self) -> Result<Transmit, Broken> {
+        let Self { connection, incoming, unsaid, .. } = self;
+        let mut left = unsaid.remaining().min(BITE);
+        // All of it was written before: what is there need not be zeroed again.
+        let mut out = mem::take(&mut self.bite).try_into_mut().unwrap_or_default();
+        // A large payload is a chunk between two others.
+        let room = left + (left / FRAGMENT + 3) * OVERHEAD;
+        if out.len() < room {
+            out.resize(room, 0);
+        }
+        let mut written = 0;
+        while left > 0 {
+            let chunk = &unsaid.chunk()[..left.min(unsaid.chunk().len())];
+            match connection.process_tls_records(incoming).state.map_err(Broken::Rustls)? {
                 ConnectionState::WriteTraffic(mut traffic) => {
-                    let bound = chunk.len() + (chunk.len() / FRAGMENT + 1) * OVERHEAD;
-                    grow_and(&mut out, bound, |room| match traffic.encrypt(chunk, room) {
+                    written = grow_and(&mut out, written, |room| match traffic.encrypt(chunk, room) {
                         Err(EncryptError::InsufficientSize(size)) => Err(Some(size)),
                         Err(EncryptError::EncryptExhausted) => Err(None),
                         Ok(written) => Ok(written),
                     })?;
                 }
                 state => {
-                    let what = format!("cannot write in state {state:?}, {len} bytes are left");
+                    let what = format!("cannot write in state {state:?}, {} bytes are left", unsaid.remaining());
                     return Err(Broken::Rustls(rustls::Error::General(what)));
                 }
             }
             let count = chunk.len();
-            transmit.advance(count);
+            unsaid.advance(count);
+            left -= count;
         }
-        Ok(out.freeze().into())
+        self.bite = out.freeze();
+        Ok(self.bite.slice(..written).into())
     }
+
+    /// Gives memory back: there is nothing to say.
+    pub(super) fn rest(&mut self) {
+        self.bite = Bytes::new();
+    }
+}
+
+/// Appends to plaintext, which is not more than has arrived. Where it is full, some of it is taken first: if it grew, a large frame
+/// would be moved, for the beginning of another one that came in the same record.
+fn append(plain: &mut BytesMut, mut payload: &[u8], arrived: usize, take: &mut dyn FnMut(&mut BytesMut)) {
+    let room = plain.capacity() - plain.len();
+    if room < payload.len() && !plain.is_empty() {
+        plain.extend_from_slice(&payload[..room]);
+        payload = &payload[room..];
+        take(plain);
+    }
+    if plain.is_empty() {
+        plain.reserve(arrived.min(PLAIN));
+    }
+    plain.extend_from_slice(payload);
 }
 
 /// Writes what TLS has to say.
 fn encode(mut data: EncodeTlsData<'_, ClientConnectionData>, outgoing: &mut BytesMut) -> Result<(), Broken> {
-    grow_and(outgoing, 0, |room| match data.encode(room) {
+    let end = grow_and(outgoing, outgoing.len(), |room| match data.encode(room) {
         Err(EncodeError::InsufficientSize(size)) => Err(Some(size)),
         Err(EncodeError::AlreadyEncoded) => Err(None),
         Ok(written) => Ok(written),
-    })
+    })?;
+    outgoing.truncate(end);
+    Ok(())
 }
 
-/// Has something written to the end of a buffer, which may need more room than was thought.
+/// Has something written to a buffer from somewhere on, which may need more room than there is. Returns where that ends.
 fn grow_and(
     buffer: &mut BytesMut,
-    mut room: usize,
+    start: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<InsufficientSizeError>>,
-) -> Result<(), Broken> {
-    let len = buffer.len();
+) -> Result<usize, Broken> {
     loop {
-        buffer.resize(len + room, 0);
-        match write(&mut buffer[len..]) {
-            Ok(written) => {
-                buffer.truncate(len + written);
-                return Ok(());
+        match write(&mut buffer[start..]) {
+            Ok(written) => return Ok(start + written),
+            Err(Some(size)) if size.required_size > buffer.len() - start => {
+                buffer.resize(start + size.required_size, 0);
             }
-            Err(Some(size)) if size.required_size > room => room = size.required_size,
             Err(_) => return Err(Broken::Exhausted),
         }
     }

@@ -151,7 +151,12 @@ impl<M: Machine> Machine for Secured<M> {
         if broken.is_some() || was_established && !machine.wants_input() {
             return;
         }
-        *broken = channel.decrypt(input).err();
+        let mut take = |plain: &mut BytesMut| {
+            if was_established {
+                machine.handle_input(link, plain, now);
+            }
+        };
+        *broken = channel.decrypt(input, &mut take).err();
         if channel.is_established() {
             if !was_established {
                 machine.handle_connected(link, now);
@@ -212,7 +217,14 @@ impl<M: Machine> Machine for Secured<M> {
         if broken.is_some() || !channel.is_established() {
             return None;
         }
-        channel.encrypt(machine.poll_transmit(link, now)?).map_err(|why| *broken = Some(why)).ok()
+        if !channel.has_more_to_say() {
+            let Some(transmit) = machine.poll_transmit(link, now) else {
+                channel.rest();
+                return None;
+            };
+            channel.say(transmit);
+        }
+        channel.encrypt().map_err(|why| *broken = Some(why)).ok()
     }
 
     fn handle_failure(&mut self, link: LinkId, complaint: &dyn fmt::Display, now: Instant) {

@@ -1,5 +1,6 @@
 //! TLS as a layer: against rustls on the other side, and against whoever says something else.
 
+mod large;
 mod world;
 
 use std::fs;

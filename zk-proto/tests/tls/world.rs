@@ -1,5 +1,6 @@
 //! A session, TLS, and a server in memory: bytes go from hand to hand, in pieces of any size.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use rustls::{
 };
 use zk_proto::{
     Config, ConnectString, Instant, LinkId, Machine, Session, Wants,
-    request::GetData,
-    session::{Event, State, SubmitOptions},
+    request::{GetData, SetData, Version},
+    session::{Event, RequestError, State, SubmitOptions},
     tls::{Secured, Tls},
 };
 use zk_testing::{
@@ -74,7 +75,16 @@ pub(crate) struct World {
     pub(crate) is_connected: bool,
     /// What was read, by the number of the request.
     pub(crate) read: Vec<(u32, Bytes)>,
+    /// The requests that write, until they are answered.
+    writes: HashSet<u32>,
+    pub(crate) failed: Vec<(u32, RequestError)>,
+    /// How many times a turn the client may hand something out, and the most that it has handed out at once.
+    pub(crate) transmits_a_turn: usize,
+    pub(crate) longest_transmit: usize,
 }
+
+/// A node that every server has.
+const PATH: &str = "/zookeeper/quota";
 
 impl World {
     pub(crate) fn new(servers: &str, tls: Option<Tls>, speech: Speech) -> Self {
@@ -91,12 +101,33 @@ impl World {
             failure: None,
             is_connected: false,
             read: Vec::new(),
+            writes: HashSet::new(),
+            failed: Vec::new(),
+            transmits_a_turn: usize::MAX,
+            longest_transmit: 0,
         }
     }
 
     pub(crate) fn submit_read(&mut self, number: u32) {
         let session = self.machine.get_mut();
-        session.submit(&GetData::new("/zookeeper/quota"), number, SubmitOptions::default()).map_err(|_| ()).unwrap();
+        session.submit(&GetData::new(PATH), number, SubmitOptions::default()).map_err(|_| ()).unwrap();
+    }
+
+    pub(crate) fn submit_write(&mut self, number: u32, data: &Bytes) {
+        let request = SetData { path: PATH, data: data.into(), version: Version::Any };
+        self.machine.get_mut().submit(&request, number, SubmitOptions::default()).map_err(|_| ()).unwrap();
+        self.writes.insert(number);
+    }
+
+    /// Returns the link that there is.
+    pub(crate) fn link(&self) -> LinkId {
+        self.peer.as_ref().expect("it is connected").0
+    }
+
+    /// Has the server say something of its own accord.
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        let (_, peer) = self.peer.as_mut().unwrap();
+        peer.tls.as_mut().unwrap().writer().write_all(bytes).unwrap();
     }
 
     /// Has the server change its keys, and demand the same of the client.
@@ -137,7 +168,7 @@ impl World {
         panic!("nothing fails");
     }
 
-    fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
         let mut has_moved = false;
         if let Some(failure) = self.machine.last_failure().filter(|failure| self.failure.as_deref() != Some(failure)) {
             self.failure = Some(failure.to_owned());
@@ -160,6 +191,8 @@ impl World {
             match event {
                 Event::State(State::Connected { .. }) => self.is_connected = true,
                 Event::State(_) => self.is_connected = false,
+                Event::Reply { tag, result: Err(error) } => self.failed.push((tag, error)),
+                Event::Reply { tag, .. } if self.writes.remove(&tag) => {}
                 Event::Reply { tag, result: Ok(reply) } => {
                     self.read.push((tag, reply.decode::<GetData>().unwrap().data.unwrap_or_default()));
                 }
@@ -171,7 +204,11 @@ impl World {
 
     fn dial(&mut self, link: LinkId) {
         let tls = match &self.speech {
-            Speech::Tls(config) => Some(ServerConnection::new(config.clone()).unwrap()),
+            Speech::Tls(config) => {
+                let mut tls = ServerConnection::new(config.clone()).unwrap();
+                tls.set_buffer_limit(None);
+                Some(tls)
+            }
             Speech::Plain | Speech::Says(_) => None,
         };
         let to_client = match &self.speech {
@@ -194,7 +231,9 @@ impl World {
             self.machine.handle_input(*link, &mut self.input, self.now);
             has_moved = true;
         }
-        while let Some(mut transmit) = self.machine.poll_transmit(*link, self.now) {
+        for _ in 0..self.transmits_a_turn {
+            let Some(mut transmit) = self.machine.poll_transmit(*link, self.now) else { break };
+            self.longest_transmit = self.longest_transmit.max(transmit.remaining());
             let bytes = transmit.copy_to_bytes(transmit.remaining());
             has_moved = true;
             match &mut peer.tls {
