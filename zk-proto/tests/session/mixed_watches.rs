@@ -215,6 +215,26 @@ fn a_watch_whose_carrier_was_refused_is_set_by_itself() {
 }
 
 #[test]
+fn all_watches_whose_carrier_was_refused_are_set_by_themselves() {
+    let mut pair = Pair::connected();
+    assert_eq!(pair.ops(), []);
+    pair.watch(&AddWatch { path: "/a", mode: AddWatchMode::Persistent }, 'p', "stays");
+    pair.watch(&GetChildren::new("/a"), 'l', "list");
+    pair.watch(&GetData::new("/a"), 'd', "data");
+    let asked = pair.asked();
+    pair.refuse(&asked[0], ErrorCode::ThrottledOp);
+    pair.answer(&asked[1], &[0; 4]);
+    pair.answer(&asked[2], &data(b""));
+    assert_eq!(pair.told(), ["p: Server(ThrottledOp)", "l: Ok", "d: Ok"]);
+
+    let asked = pair.asked();
+    let set: Vec<_> = asked.iter().map(|asked| (asked.op, paths_of(asked).1)).collect();
+    assert!(set.iter().all(|(op, _)| *op == OpCode::SetWatches), "{set:?}");
+    assert!(set.iter().any(|(_, paths)| paths[0] == ["/a"]), "{set:?}");
+    assert!(set.iter().any(|(_, paths)| paths[2] == ["/a"]), "{set:?}");
+}
+
+#[test]
 fn a_persistent_watch_that_is_taken_back_goes_out_for_those_who_count_on_it() {
     type TakeBack = fn(&mut Pair, RequestId);
     let take_back: [(&str, TakeBack); 2] = [
