@@ -57,8 +57,8 @@ use Workload::{
 };
 
 const ALL: &[Workload] = Workload::ALL;
-const BY_FLOOR: &[Workload] =
-    &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle, Rewatch, TlsReads, TlsBigReads, TlsBigWrites];
+/// All but the recipes.
+const BY_FLOOR: &[Workload] = ALL.split_at(ALL.len() - 2).0;
 const PLAIN: &[Workload] =
     &[OneByOne, Reads, Writes, Crowd, BigReads, BigReadsKept, BigWrites, Watches, Idle, Rewatch, Lock, LockChain];
 const TLS: &[Workload] = &[TlsReads, TlsBigReads, TlsBigWrites];

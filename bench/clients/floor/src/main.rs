@@ -29,6 +29,7 @@ fn main() -> io::Result<()> {
         Workload::Crowd => windowed(&order, &requests::get_data(SMALL, false), TASKS),
         Workload::Writes => windowed(&order, &requests::set_data(SMALL, &SMALL_DATA), WINDOW),
         Workload::BigReads => big(&order, &requests::get_data(BIG, false)),
+        Workload::BigReadsKept => big_kept(&order),
         Workload::BigWrites => big(&order, &requests::set_data(BIG, &vec![b'z'; BIG_BYTES])),
         Workload::Watches => watches(&order),
         Workload::Idle => idle(&order),
@@ -45,7 +46,7 @@ fn main() -> io::Result<()> {
             let mut wire = Wire::greet(tls::connect(&order.server)?)?;
             run_big(&mut wire, &order, &requests::set_data(BIG, &vec![b'z'; BIG_BYTES]))
         }
-        Workload::BigReadsKept | Workload::Lock | Workload::LockChain => order.refuse(),
+        Workload::Lock | Workload::LockChain => order.refuse(),
     }
 }
 
@@ -79,6 +80,16 @@ fn run_window<S: Read + Write>(wire: &mut Wire<S>, order: &Order, request: &[u8]
 
 fn big(order: &Order, request: &[u8]) -> io::Result<()> {
     run_big(&mut Wire::connect(&order.server)?, order, request)
+}
+
+/// As [`big`], each reply in memory of its own: what the system takes for memory that was never used.
+fn big_kept(order: &Order) -> io::Result<()> {
+    let mut wire = Wire::connect_small(&order.server)?;
+    let measure = Measure::begin();
+    let kept = wire.keep_all(&requests::get_data(BIG, false), order.operations, BIG_WINDOW)?;
+    measure.tell_per_megabyte(order.operations * BIG_BYTES);
+    assert!(kept.iter().all(|reply| reply.len() >= BIG_BYTES), "a payload is short");
+    Ok(())
 }
 
 fn run_big<S: Read + Write>(wire: &mut Wire<S>, order: &Order, request: &[u8]) -> io::Result<()> {

@@ -87,6 +87,26 @@ impl<S: Read + Write> Wire<S> {
         Ok(())
     }
 
+    /// Makes so many requests, with so many in flight, and keeps each reply in memory of its own, to which it is read at once.
+    pub(crate) fn keep_all(&mut self, request: &[u8], count: usize, window: usize) -> io::Result<Vec<Vec<u8>>> {
+        let mut replies = Vec::with_capacity(count);
+        for _ in 0..window.min(count) {
+            self.send(request)?;
+        }
+        while replies.len() < count {
+            let mut head = [0; 4];
+            self.stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes(head);
+            let mut reply = Vec::with_capacity(length as usize);
+            (&mut self.stream).take(u64::from(length)).read_to_end(&mut reply)?;
+            replies.push(reply);
+            if replies.len() + window <= count {
+                self.send(request)?;
+            }
+        }
+        Ok(replies)
+    }
+
     /// Sends requests of one length, with so many in flight.
     pub(crate) fn stream_all(&mut self, requests: &[u8], count: usize, window: usize) -> io::Result<()> {
         let batch = requests.len().div_ceil(count.max(1)) * window;
