@@ -161,7 +161,7 @@ impl<T, W: Clone> Session<T, W> {
     /// Makes a session: offline, and due at once.
     ///
     /// The seed decides the order of the servers and the jitter of waits, and nothing that must be secret but the nonces of
-    /// SASL: give each client another one.
+    /// SASL and how watched paths are hashed: give each client another one.
     pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
         // With none at all, nothing would ever move.
         let limits = &mut config.limits;
@@ -197,7 +197,8 @@ impl<T, W: Clone> Session<T, W> {
             state: State::Connecting,
             suspended_at: None,
             outbox: Outbox::new(),
-            watches: Registry::new(),
+            // Dice of its own, so that what is thrown elsewhere does not depend on it.
+            watches: Registry::new(Rng::new(seed.map(|byte| !byte))),
             auths,
             deadlines: Deadlines::default(),
             events: VecDeque::new(),

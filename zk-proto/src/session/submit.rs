@@ -83,22 +83,23 @@ impl<T, W: Clone> Session<T, W> {
         watch: W,
         options: SubmitOptions,
     ) -> Result<(RequestId, WatchId), Refused<T>> {
+        let root = options.root.as_ref().unwrap_or(&self.config.root).clone();
+        let path = root.to_server(request.path());
         let refused = match self.check(request, &options) {
-            Ok(()) if self.watches.len() >= self.config.limits.watches => {
+            Ok(()) if self.watches.len() >= self.config.limits.watches || !self.watches.has_room_for(&path) => {
                 Some(Refusal::TooManyWatches { limit: self.config.limits.watches })
             }
             Ok(()) => None,
             Err(reason) => Some(reason),
         };
-        let root = options.root.as_ref().unwrap_or(&self.config.root).clone();
-        let path = root.to_server(request.path());
         let (bytes, limit) = (path.len() + WATCH_OVERHEAD_BYTES, self.config.limits.send_frame_bytes);
         // It could be set now, but not again after a reconnect.
         let refused = refused.or((bytes > limit).then_some(Refusal::TooLarge { bytes, limit }));
         if let Some(reason) = refused {
             return Err(Refused { tag, reason });
         }
-        let (kind, asking) = (request.kind(), self.watches.asking(request.kind(), &path));
+        let kind = request.kind();
+        let (asking, found) = self.watches.asking(kind, &path);
         let encode = |out: &mut Encoder<'_>| match asking {
             Asking::AsRecursive => {
                 out.path(request.path());
@@ -110,7 +111,7 @@ impl<T, W: Clone> Session<T, W> {
             Ok(draft) => draft,
             Err(reason) => return Err(Refused { tag, reason }),
         };
-        let watch = self.watches.add_pending(kind, asking, &path, root.clone(), watch);
+        let watch = self.watches.add_pending(kind, asking, (&path, found), &root, watch);
         Ok((self.accept(draft, request.op(), root.clone(), tag, Some(watch), &options), watch))
     }
 

@@ -4,12 +4,12 @@ use allocation_counter::measure;
 use bytes::{Buf, BytesMut};
 use zk_proto::{
     AuthInfo, Machine,
-    code::{ErrorCode, EventType},
+    code::{AddWatchMode, ErrorCode, EventType},
     record::AuthPacket,
     request::{AddWatch, GetData},
 };
 
-use crate::support::{Greeting, Pair, data, event, frame, reply, settings, settings_with};
+use crate::support::{Greeting, Pair, data, event, frame, reply, settings, settings_with, stat};
 
 #[test]
 fn a_length_that_cannot_be_costs_the_link_before_the_body_arrives() {
@@ -120,6 +120,20 @@ fn a_claimed_length_costs_little_memory_and_a_large_frame_is_not_copied_over_and
     });
     assert!(received.bytes_total < 3 << 20, "{} bytes for one of a MiB", received.bytes_total);
     assert!(input.is_empty());
+}
+
+#[test]
+fn an_event_of_a_million_levels_does_not_take_a_million_long_looks() {
+    let mut pair = Pair::connected();
+    pair.watch(&AddWatch { path: "/app", mode: AddWatchMode::PersistentRecursive }, 'a', "w");
+    pair.answer_next(&stat());
+    pair.told();
+    let deep = "/app".to_owned() + &"/a".repeat(1_000_000);
+
+    pair.send(&event(EventType::NodeDataChanged, &deep, 7));
+    pair.send(&event(EventType::NodeDataChanged, &deep.replace("/app/", "/other/"), 8));
+
+    assert_eq!(pair.told(), [format!("w: NodeDataChanged {deep}")]);
 }
 
 #[test]

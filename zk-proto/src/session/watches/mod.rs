@@ -13,179 +13,25 @@
 //! For each path the registry remembers on which lists it believes the server to have it, so that the last
 //! watcher to leave takes the server's watch off too.
 
+mod fire;
+mod hash;
+mod lists;
+mod paths;
 mod replay;
+mod slots;
+mod table;
 
-use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
-use super::{WatchedEvent, WatchedEventKind};
-use crate::{Root, Zxid, broken::broken, code::WatcherType, path, request::WatchKind, wire::Text};
+use hash::HashKey;
+use lists::{List, PERSISTENT_LISTS, bit, can_carry};
+use paths::{Found, PathKey, Paths};
+use slots::{Slots, Stage, Watch};
+
+use crate::{Root, code::WatcherType, request::WatchKind, rng::Rng, wire::Text};
 
 pub(super) use replay::{ReplayCursor, set_one};
-
-/// Names a watch, for as long as it is set or on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WatchId {
-    index: u32,
-    generation: u32,
-}
-
-/// The lists that a server keeps for a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum List {
-    Data,
-    Child,
-    Persistent,
-    Recursive,
-}
-
-impl List {
-    const ALL: [Self; 4] = [Self::Data, Self::Child, Self::Persistent, Self::Recursive];
-
-    fn of(kind: WatchKind) -> Self {
-        match kind {
-            WatchKind::Data | WatchKind::Exist => Self::Data,
-            WatchKind::Child => Self::Child,
-            WatchKind::Persistent => Self::Persistent,
-            WatchKind::PersistentRecursive => Self::Recursive,
-        }
-    }
-
-    fn bit(self) -> u8 {
-        1 << self as u8
-    }
-
-    fn watcher_type(self) -> WatcherType {
-        match self {
-            Self::Data => WatcherType::Data,
-            Self::Child => WatcherType::Children,
-            Self::Persistent => WatcherType::Persistent,
-            Self::Recursive => WatcherType::PersistentRecursive,
-        }
-    }
-}
-
-const PERSISTENT_LISTS: u8 = 1 << List::Persistent as u8 | 1 << List::Recursive as u8;
-
-#[derive(Debug)]
-struct Slot<W> {
-    generation: u32,
-    watch: Option<Watch<W>>,
-}
-
-impl<W> Slot<W> {
-    /// Takes the watch out. Its name means nothing from now on.
-    fn vacate(&mut self) -> Option<Watch<W>> {
-        let watch = self.watch.take()?;
-        self.generation = self.generation.wrapping_add(1);
-        Some(watch)
-    }
-}
-
-#[derive(Debug)]
-struct Watch<W> {
-    path: Arc<str>,
-    root: Root,
-    kind: WatchKind,
-    /// Whether another watch of the path hears for it at the server.
-    carried: bool,
-    stage: Stage<W>,
-}
-
-#[derive(Debug)]
-enum Stage<W> {
-    /// The request that sets it is not answered.
-    Pending(W),
-    /// As `Pending`, but nobody is left to hear it.
-    Abandoned,
-    Set(W),
-}
-
-/// The watches of one path. There may be a hundred thousand of these, so they are small.
-#[derive(Debug)]
-struct PathWatches {
-    /// The only slot, or [`NO_SLOT`].
-    only: u32,
-    /// The lists on which this link's server is believed to have the path: bits of [`List`].
-    on_server: u8,
-    /// The slots in the order in which they were made, where there are several.
-    #[expect(clippy::box_collection, reason = "it is seldom there, and a vector would take three times the room")]
-    several: Option<Box<Vec<u32>>>,
-}
-
-const NO_SLOT: u32 = u32::MAX;
-
-impl Default for PathWatches {
-    fn default() -> Self {
-        Self { only: NO_SLOT, on_server: 0, several: None }
-    }
-}
-
-impl PathWatches {
-    fn slots(&self) -> &[u32] {
-        match (&self.several, self.only) {
-            (Some(slots), _) => slots,
-            (None, NO_SLOT) => &[],
-            (None, _) => core::slice::from_ref(&self.only),
-        }
-    }
-
-    fn push(&mut self, slot: u32) {
-        match (&mut self.several, self.only) {
-            (Some(slots), _) => slots.push(slot),
-            (None, NO_SLOT) => self.only = slot,
-            (None, only) => self.several = Some(Box::new(alloc::vec![only, slot])),
-        }
-    }
-
-    fn remove(&mut self, slot: u32) {
-        match &mut self.several {
-            Some(slots) => {
-                slots.retain(|other| *other != slot);
-                if slots.len() < 2 {
-                    self.only = slots.first().copied().unwrap_or(NO_SLOT);
-                    self.several = None;
-                }
-            }
-            None if self.only == slot => self.only = NO_SLOT,
-            None => {}
-        }
-    }
-
-    /// Returns whether there is nothing to remember of the path.
-    fn is_forgotten(&self) -> bool {
-        self.slots().is_empty() && self.on_server == 0
-    }
-
-    /// Compares what the server has of the path with what is heard of it, and returns what to take off.
-    fn settle<W>(&mut self, slots: &[Slot<W>], modes_apart: bool) -> Option<WatcherType> {
-        let mut heard: u8 = 0;
-        for slot in self.slots() {
-            let Some(watch) = &slots[*slot as usize].watch else { continue };
-            heard |= List::of(watch.kind).bit();
-            heard |= match (watch.carried, watch.kind) {
-                (false, _) => 0,
-                (true, WatchKind::Persistent) if modes_apart && self.on_server & List::Persistent.bit() != 0 => 0,
-                (true, WatchKind::Persistent) => List::Recursive.bit(),
-                (true, _) => PERSISTENT_LISTS,
-            };
-        }
-        let unheard = self.on_server & !heard;
-        if unheard == 0 {
-            None
-        } else if heard == 0 {
-            self.on_server = 0;
-            Some(WatcherType::Any)
-        } else if !modes_apart && (self.on_server | heard) & PERSISTENT_LISTS != 0 {
-            // Before 3.9 a removal by type would hit the persistent watches too: wait for the last one.
-            None
-        } else {
-            List::ALL.into_iter().find(|list| unheard & list.bit() != 0).map(|list| {
-                self.on_server &= !list.bit();
-                list.watcher_type()
-            })
-        }
-    }
-}
+pub use slots::WatchId;
 
 /// What to ask of the server so that it forgets a watch that nobody hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,291 +62,192 @@ pub(super) enum Confirmed {
     Uncarried(Arc<str>),
 }
 
-#[derive(Debug)]
 pub(super) struct Registry<W> {
-    slots: Vec<Slot<W>>,
-    free: Vec<u32>,
-    by_path: BTreeMap<Arc<str>, PathWatches>,
-    /// How many recursive watches there are: without any, no ancestors need be looked at.
-    recursive: usize,
+    slots: Slots<W>,
+    paths: Paths,
+    recursive: Recursive,
     /// Whether this link's server is known to keep the modes of one path apart (3.9 and later).
     modes_apart: bool,
     /// Whether a server turned out not to know persistent watches (before 3.6): then nothing can be carried.
     without_persistent: bool,
 }
 
+/// What is known of all recursive watches: without any, no ancestors need be looked at.
+#[derive(Default)]
+struct Recursive {
+    count: usize,
+    /// How long the longest path was, since there were none.
+    longest: usize,
+}
+
 impl<W: Clone> Registry<W> {
-    pub(super) fn new() -> Self {
-        let (slots, free, by_path) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { slots, free, by_path, recursive: 0, modes_apart: false, without_persistent: false }
+    /// Makes an empty registry. The dice decide what an adversary must not foresee: where in the table a path lies.
+    pub(super) fn new(mut rng: Rng) -> Self {
+        let key = HashKey::new([rng.next_u64(), rng.next_u64()]);
+        Self {
+            slots: Slots::new(),
+            paths: Paths::new(key),
+            recursive: Recursive::default(),
+            modes_apart: false,
+            without_persistent: false,
+        }
     }
 
     /// Forgets every watch, but not which names were given away.
     pub(super) fn clear(&mut self) {
-        for (index, slot) in (0..).zip(&mut self.slots) {
-            if slot.vacate().is_some() {
-                self.free.push(index);
-            }
-        }
-        self.by_path.clear();
-        (self.recursive, self.modes_apart) = (0, false);
+        self.slots.clear();
+        self.paths.clear();
+        (self.recursive, self.modes_apart) = (Recursive::default(), false);
     }
 
     /// Returns how many watches are set or on their way.
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len()
     }
 
-    /// Notes a watch that is on its way.
+    /// Returns whether there can be a watch on this path too.
+    pub(super) fn has_room_for(&self, server_path: &str) -> bool {
+        self.paths.has_room_for(server_path)
+    }
+
+    /// Notes a watch that is on its way, where its path was looked for.
     pub(super) fn add_pending(
         &mut self,
         kind: WatchKind,
         asking: Asking,
-        server_path: &str,
-        root: Root,
+        (server_path, found): (&str, Found),
+        root: &Root,
         handle: W,
     ) -> WatchId {
-        // The path is mostly a new one, and a look whether it is costs more than the name.
-        let entry = self.by_path.entry(server_path.into());
-        let path = entry.key().clone();
-        let watches = entry.or_default();
-        let carried = asking != Asking::Plainly;
-        let watch = Watch { path, root, kind, carried, stage: Stage::Pending(handle) };
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize].watch = Some(watch);
-                index
-            }
-            None => {
-                self.slots.push(Slot { generation: 0, watch: Some(watch) });
-                u32::try_from(self.slots.len() - 1).expect("the limit on watches is below 2^32")
-            }
-        };
-        watches.push(index);
+        let path = self.paths.add(found, server_path);
         if kind == WatchKind::PersistentRecursive {
-            self.recursive += 1;
+            self.recursive.count += 1;
+            self.recursive.longest = self.recursive.longest.max(server_path.len());
         }
-        WatchId { index, generation: self.slots[index as usize].generation }
+        let carried = asking != Asking::Plainly;
+        let watch = Watch::new(path, server_path, root, kind, carried, handle);
+        self.slots.add(&mut self.paths.get_mut(path).watches, watch)
     }
 
     /// Returns what kind of watch it is.
-    pub(super) fn kind(&mut self, id: WatchId) -> Option<WatchKind> {
-        self.get_mut(id).map(|watch| watch.kind)
+    pub(super) fn kind(&self, id: WatchId) -> Option<WatchKind> {
+        self.slots.get(id).map(|watch| watch.kind)
     }
 
-    /// Returns how to ask for a watch.
-    pub(super) fn asking(&self, kind: WatchKind, server_path: &str) -> Asking {
-        let Some(watches) = self.by_path.get(server_path) else { return Asking::Plainly };
+    /// Returns how to ask for a watch, and what was found of its path.
+    pub(super) fn asking(&self, kind: WatchKind, server_path: &str) -> (Asking, Found) {
+        let found = self.paths.look_for(server_path);
+        let Some(path) = found.key else { return (Asking::Plainly, found) };
         let mut kinds = 0;
-        for watch in watches.slots().iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref()) {
+        for watch in self.watches(path) {
             // A persistent one that was given up on its way gets to the server all the same.
-            if !matches!(watch.stage, Stage::Abandoned) || watch.kind.is_persistent() {
+            if watch.stage != Stage::Abandoned || watch.kind.is_persistent() {
                 kinds |= bit(watch.kind);
             }
         }
+        let on_server = self.paths.get(path).on_server;
         for (list, kind) in
             [(List::Persistent, WatchKind::Persistent), (List::Recursive, WatchKind::PersistentRecursive)]
         {
-            if watches.on_server & list.bit() != 0 {
+            if on_server & list.bit() != 0 {
                 kinds |= bit(kind);
             }
         }
-        match (can_carry(kinds, kind) && !self.without_persistent, kind) {
+        let asking = match (can_carry(kinds, kind) && !self.without_persistent, kind) {
             (false, _) => Asking::Plainly,
             (true, WatchKind::Persistent) => Asking::AsRecursive,
             (true, _) => Asking::Unmarked,
-        }
+        };
+        (asking, found)
     }
 
     /// The request was answered: the watch is set. `kind` is what it turned out to be.
     pub(super) fn confirm(&mut self, id: WatchId, kind: WatchKind) -> Confirmed {
-        let Some(watch) = self.get_mut(id) else { return Confirmed::Unheard(None) };
+        let Some(watch) = self.slots.get_mut(id) else { return Confirmed::Unheard(None) };
         watch.kind = kind;
-        let (path, carried) = (watch.path.clone(), watch.carried);
-        let is_heard = match core::mem::replace(&mut watch.stage, Stage::Abandoned) {
-            Stage::Pending(handle) | Stage::Set(handle) => {
-                watch.stage = Stage::Set(handle);
-                true
-            }
-            Stage::Abandoned => false,
-        };
-        let Some(watches) = self.by_path.get_mut(&path) else { return Confirmed::Unheard(None) };
-        let has_carrier = watches.on_server & PERSISTENT_LISTS != 0;
+        let (path, carried, is_heard) = (watch.path, watch.carried, watch.stage != Stage::Abandoned);
+        if is_heard {
+            watch.stage = Stage::Set;
+        }
+        let record = self.paths.get_mut(path);
+        let has_carrier = record.on_server & PERSISTENT_LISTS != 0;
         match (carried, kind) {
-            (false, _) => watches.on_server |= List::of(kind).bit(),
-            (true, WatchKind::Persistent) => watches.on_server |= List::Recursive.bit(),
+            (false, _) => record.on_server |= List::of(kind).bit(),
+            (true, WatchKind::Persistent) => record.on_server |= List::Recursive.bit(),
             (true, _) => {}
         }
         if kind.is_persistent() && (is_heard || !self.modes_apart) {
             // From here on it hears for the others of the path, and has taken their place on servers before 3.9.
-            for slot in watches.slots().iter().filter(|slot| **slot != id.index) {
-                if let Some(watch) = &mut self.slots[*slot as usize].watch {
-                    watch.carried |= can_carry(bit(kind), watch.kind);
-                }
-            }
+            self.slots.look_at(record.watches, |watch| watch.carried |= can_carry(bit(kind), watch.kind));
         }
         self.without_persistent &= !kind.is_persistent();
         if !is_heard {
-            self.free_slot(id.index);
-            return Confirmed::Unheard(self.settle(&path));
+            self.remove(id, path);
+            return Confirmed::Unheard(self.settle(path));
         }
-        if !kind.is_persistent() && carried && !has_carrier && !self.has_pending_persistent(&path) {
-            let Some(watches) = self.by_path.get_mut(&path) else { return Confirmed::Set };
-            watches.on_server |= List::of(kind).bit();
-            if let Some(watch) = self.get_mut(id) {
+        if !kind.is_persistent() && carried && !has_carrier && !self.has_pending_persistent(path) {
+            self.paths.get_mut(path).on_server |= List::of(kind).bit();
+            if let Some(watch) = self.slots.get_mut(id) {
                 watch.carried = false;
             }
-            return Confirmed::Uncarried(path);
+            return Confirmed::Uncarried(self.paths.text(path).into());
         }
         Confirmed::Set
     }
 
     /// Returns whether a persistent watch is on its way, perhaps for others only.
-    fn has_pending_persistent(&self, path: &str) -> bool {
-        let slots = self.by_path.get(path).map_or(&[][..], |watches| watches.slots());
-        let mut watches = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
-        watches.any(|watch| watch.kind.is_persistent() && !matches!(watch.stage, Stage::Set(_)))
+    fn has_pending_persistent(&self, path: PathKey) -> bool {
+        self.watches(path).any(|watch| watch.kind.is_persistent() && watch.stage != Stage::Set)
     }
 
     /// Returns whether watches on their way count on this one, which is on its way too, to carry them.
     pub(super) fn is_counted_on(&self, id: WatchId) -> bool {
-        let Some(watch) = self.slots.get(id.index as usize).and_then(|slot| slot.watch.as_ref()) else { return false };
-        let slots = self.by_path.get(&watch.path).map_or(&[][..], |watches| watches.slots());
-        let mut others = slots.iter().filter_map(|slot| self.slots[*slot as usize].watch.as_ref());
-        watch.kind.is_persistent() && others.any(Watch::counts_on_another)
+        let Some(watch) = self.slots.get(id) else { return false };
+        watch.kind.is_persistent() && self.watches(watch.path).any(Watch::counts_on_another)
     }
 
     /// The request failed, or was never sent: there is no watch. Returns what must be taken off: other watches of the path
     /// may have gone while this one was on its way.
     pub(super) fn cancel(&mut self, id: WatchId) -> Option<Removal> {
-        let path = self.get_mut(id)?.path.clone();
-        self.free_slot(id.index);
-        self.settle(&path)
+        let path = self.slots.get(id)?.path;
+        self.remove(id, path);
+        self.settle(path)
     }
 
     /// The caller gives up a watch. Returns its handle, and what must be taken off.
     pub(super) fn give_up(&mut self, id: WatchId) -> Option<(W, Option<Removal>)> {
-        let watch = self.get_mut(id)?;
-        match core::mem::replace(&mut watch.stage, Stage::Abandoned) {
+        let watch = self.slots.get_mut(id)?;
+        let (path, handle) = (watch.path, watch.handle.clone());
+        match watch.stage {
             // The slot waits for the answer: only then is it known whether the server has a watch.
-            Stage::Pending(handle) => Some((handle, None)),
+            Stage::Pending => {
+                watch.stage = Stage::Abandoned;
+                Some((handle, None))
+            }
             Stage::Abandoned => None,
-            Stage::Set(handle) => {
-                let path = watch.path.clone();
-                self.free_slot(id.index);
-                Some((handle, self.settle(&path)))
+            Stage::Set => {
+                self.remove(id, path);
+                Some((handle, self.settle(path)))
             }
         }
-    }
-
-    /// A watch has fired at the server: tells everyone who hears it, in the order in which the watches were made, and drops
-    /// the one-shot ones. Returns what must be taken off, where only those kept it.
-    pub(super) fn fire(
-        &mut self,
-        kind: WatchedEventKind,
-        server_path: &Text,
-        zxid: Option<Zxid>,
-        mut tell: impl FnMut(W, WatchedEvent),
-    ) -> [Option<Removal>; 2] {
-        // Servers before 3.9 send no number.
-        self.modes_apart |= zxid.is_some();
-        let fired = (server_path, fired_lists(kind));
-        let removal = self.tell_path(kind, fired, zxid, |watch| hears(watch.kind, kind), &mut tell);
-        // A child watch below may bring NodeChildrenChanged along: that is not for recursive watches.
-        let is_deaf = broken!("does not hear below a recursive watch");
-        if self.recursive > 0 && kind != WatchedEventKind::NodeChildrenChanged && !is_deaf {
-            for ancestor in path::ancestors(server_path) {
-                let Some(watches) = self.by_path.get(ancestor) else { continue };
-                for slot in watches.slots() {
-                    let Some(watch) = &self.slots[*slot as usize].watch else { continue };
-                    if let (WatchKind::PersistentRecursive, Stage::Set(handle)) = (watch.kind, &watch.stage) {
-                        tell(handle.clone(), WatchedEvent { kind, path: watch.path_of(server_path), zxid });
-                    }
-                }
-            }
-        }
-        let is_about_list = matches!(kind, WatchedEventKind::NodeCreated | WatchedEventKind::NodeDeleted);
-        let parent = path::parent(server_path).filter(|_| is_about_list);
-        [removal, parent.and_then(|parent| self.fire_list(parent, zxid, tell))]
-    }
-
-    /// A child of a path was created or deleted. A recursive watch on the path was told so, and on behalf of whom it carries
-    /// this means that the list of children has changed.
-    fn fire_list(
-        &mut self,
-        server_path: &str,
-        zxid: Option<Zxid>,
-        mut tell: impl FnMut(W, WatchedEvent),
-    ) -> Option<Removal> {
-        let on_server = self.by_path.get(server_path)?.on_server;
-        if on_server & List::Recursive.bit() == 0 {
-            return None;
-        }
-        // Where the server keeps both modes, the persistent one is told by the server.
-        let tells_persistent = self.modes_apart && on_server & List::Persistent.bit() != 0;
-        let kind = WatchedEventKind::NodeChildrenChanged;
-        let hears = |watch: &Watch<W>| match watch.kind {
-            WatchKind::Child => watch.carried,
-            WatchKind::Persistent => watch.carried && !tells_persistent,
-            WatchKind::Data | WatchKind::Exist | WatchKind::PersistentRecursive => false,
-        };
-        self.tell_path(kind, (&Text::from(server_path), 0), zxid, hears, &mut tell)
-    }
-
-    /// Tells those watches of a path that are set and hear an event, drops the one-shot ones, and returns what must be taken off.
-    /// The server has used up its lists in `fired`.
-    ///
-    /// A server that has a hundred thousand events to tell is not to wait, so the path is looked up once.
-    fn tell_path(
-        &mut self,
-        kind: WatchedEventKind,
-        (server_path, fired): (&Text, u8),
-        zxid: Option<Zxid>,
-        hears: impl Fn(&Watch<W>) -> bool,
-        tell: &mut impl FnMut(W, WatchedEvent),
-    ) -> Option<Removal> {
-        let watches = self.by_path.get_mut(server_path.as_str())?;
-        watches.on_server &= !fired;
-        let mut next = 0;
-        while let Some(index) = watches.slots().get(next).copied() {
-            let slot = &mut self.slots[index as usize];
-            next += 1;
-            let Some(watch) = slot.watch.as_ref().filter(|watch| hears(watch)) else { continue };
-            let Stage::Set(handle) = &watch.stage else { continue };
-            let (handle, path) = (handle.clone(), watch.path_of(server_path));
-            if !watch.kind.is_persistent() {
-                slot.vacate();
-                self.free.push(index);
-                watches.remove(index);
-                next -= 1;
-            }
-            tell(handle, WatchedEvent { kind, path, zxid });
-        }
-        let watcher_type = watches.settle(&self.slots, self.modes_apart);
-        if watches.is_forgotten() {
-            self.by_path.remove(server_path.as_str());
-        }
-        watcher_type.map(|watcher_type| Removal { path: server_path.as_str().into(), watcher_type })
     }
 
     /// The link is gone, and with it all that its server had.
     pub(super) fn link_lost(&mut self) {
         self.modes_apart = false;
-        self.by_path.retain(|_, watches| {
-            watches.on_server = 0;
-            !watches.slots().is_empty()
-        });
+        let mut from = 0;
+        while let Some((path, next)) = self.paths.next(from) {
+            self.paths.get_mut(path).on_server = 0;
+            self.drop_if_forgotten(path);
+            from = next;
+        }
     }
 
-    /// Returns the next persistent watch from slot `from` on, and the slot behind it.
+    /// Returns the next persistent watch that is set, from slot `from` on, and the slot behind it.
     pub(super) fn next_persistent(&self, from: usize) -> Option<(W, Text, usize)> {
-        self.slots.iter().enumerate().skip(from).find_map(|(index, slot)| match &slot.watch {
-            Some(watch) if watch.kind.is_persistent() => match &watch.stage {
-                Stage::Set(handle) => Some((handle.clone(), watch.path_of(&Text::from(&*watch.path)), index + 1)),
-                Stage::Pending(_) | Stage::Abandoned => None,
-            },
-            _ => None,
-        })
+        let (id, next) = self.slots.next(from, |watch| watch.kind.is_persistent() && watch.stage == Stage::Set)?;
+        let watch = self.slots.get(id)?;
+        Some((watch.handle.clone(), watch.path_of(&Text::from(self.paths.text(watch.path))), next))
     }
 
     /// Drops every persistent watch that is set, and returns the handles and paths.
@@ -508,110 +255,80 @@ impl<W: Clone> Registry<W> {
         self.without_persistent = true;
         let mut dropped = Vec::new();
         let mut from = 0;
-        while let Some((handle, path, next)) = self.next_persistent(from) {
-            if let Some(watch) = &self.slots[next - 1].watch {
-                let server_path = watch.path.clone();
-                self.free_slot(u32::try_from(next - 1).expect("the limit on watches is below 2^32"));
-                self.drop_if_forgotten(&server_path);
+        while let Some((id, next)) =
+            self.slots.next(from, |watch| watch.kind.is_persistent() && watch.stage == Stage::Set)
+        {
+            if let Some(watch) = self.slots.get(id) {
+                let path = watch.path;
+                dropped.push((watch.handle.clone(), watch.path_of(&Text::from(self.paths.text(path)))));
+                self.remove(id, path);
+                self.drop_if_forgotten(path);
             }
-            dropped.push((handle, path));
             from = next;
         }
         dropped
     }
 
-    fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch<W>> {
-        let slot = self.slots.get_mut(id.index as usize)?;
-        if slot.generation == id.generation { slot.watch.as_mut() } else { None }
+    fn watches(&self, path: PathKey) -> impl Iterator<Item = &Watch<W>> {
+        self.slots.of(self.paths.get(path).watches)
     }
 
-    fn free_slot(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        let Some(watch) = slot.vacate() else { return };
-        self.free.push(index);
-        if watch.kind == WatchKind::PersistentRecursive {
-            self.recursive -= 1;
-        }
-        if let Some(watches) = self.by_path.get_mut(&watch.path) {
-            watches.remove(index);
-        }
-    }
-
-    fn drop_if_forgotten(&mut self, path: &str) {
-        if self.by_path.get(path).is_some_and(PathWatches::is_forgotten) {
-            self.by_path.remove(path);
-        }
-    }
-
-    /// Compares what the server has of a path with what is heard of it.
-    fn settle(&mut self, path: &str) -> Option<Removal> {
-        let watches = self.by_path.get_mut(path)?;
-        let watcher_type = watches.settle(&self.slots, self.modes_apart);
-        if watches.is_forgotten() {
-            self.by_path.remove(path);
-        }
-        watcher_type.map(|watcher_type| Removal { path: path.into(), watcher_type })
-    }
-}
-
-impl<W> Watch<W> {
-    /// Returns whether its request is on its way and does not ask the server to set it.
-    fn counts_on_another(&self) -> bool {
-        self.carried && !self.kind.is_persistent() && matches!(self.stage, Stage::Pending(_))
-    }
-
-    /// Returns the path as the watch's owner names it.
-    fn path_of(&self, server_path: &Text) -> Text {
-        match self.root.to_client(server_path) {
-            _ if broken!("names server paths in events below a chroot") => server_path.clone(),
-            None => server_path.clone(),
-            Some(path) if path.len() == server_path.len() => server_path.clone(),
-            Some(path) => {
-                let wire = server_path.as_wire();
-                // The rest of the same bytes, unless they had to be rewritten or the root itself is meant.
-                if wire.ends_with(path.as_bytes()) && path.len() < wire.len() {
-                    Text::from_wire(wire.slice(wire.len() - path.len()..))
-                } else {
-                    Text::from(path)
-                }
+    /// Removes a watch, and leaves its path.
+    fn remove(&mut self, id: WatchId, path: PathKey) {
+        if self.kind(id) == Some(WatchKind::PersistentRecursive) {
+            self.recursive.count -= 1;
+            if self.recursive.count == 0 {
+                self.recursive.longest = 0;
             }
         }
+        self.slots.remove(id, &mut self.paths.get_mut(path).watches);
     }
-}
 
-/// Returns a kind as a member of a set.
-fn bit(kind: WatchKind) -> u8 {
-    1 << kind as u8
-}
-
-/// Returns whether one of these kinds, on the same path, hears all that a watch of `kind` can be told.
-fn can_carry(kinds: u8, kind: WatchKind) -> bool {
-    let recursive = kinds & bit(WatchKind::PersistentRecursive) != 0;
-    match kind {
-        WatchKind::PersistentRecursive => false,
-        WatchKind::Persistent => recursive,
-        WatchKind::Data | WatchKind::Exist | WatchKind::Child => recursive || kinds & bit(WatchKind::Persistent) != 0,
-    }
-}
-
-/// Returns the one-shot lists that such an event uses up at the server.
-fn fired_lists(kind: WatchedEventKind) -> u8 {
-    match kind {
-        WatchedEventKind::NodeCreated | WatchedEventKind::NodeDataChanged => List::Data.bit(),
-        WatchedEventKind::NodeDeleted => List::Data.bit() | List::Child.bit(),
-        WatchedEventKind::NodeChildrenChanged => List::Child.bit(),
-        WatchedEventKind::Resync | WatchedEventKind::Unsupported => 0,
-    }
-}
-
-/// Returns whether a watch on the event's own path hears it. Recursive watches are asked separately.
-fn hears(watch: WatchKind, event: WatchedEventKind) -> bool {
-    match event {
-        WatchedEventKind::NodeCreated | WatchedEventKind::NodeDataChanged => {
-            matches!(watch, WatchKind::Data | WatchKind::Exist | WatchKind::Persistent)
+    /// Forgets a path of which there is nothing to remember.
+    fn drop_if_forgotten(&mut self, path: PathKey) {
+        let record = self.paths.get(path);
+        if record.watches.is_empty() && record.on_server == 0 {
+            self.paths.forget(path);
         }
-        WatchedEventKind::NodeDeleted => watch != WatchKind::PersistentRecursive,
-        WatchedEventKind::NodeChildrenChanged => matches!(watch, WatchKind::Child | WatchKind::Persistent),
-        WatchedEventKind::Resync | WatchedEventKind::Unsupported => false,
+    }
+
+    /// Compares what the server has of a path with what is heard of it, and returns what to take off.
+    fn settle(&mut self, path: PathKey) -> Option<Removal> {
+        let watcher_type = self.unheard(path);
+        let removal = watcher_type.map(|watcher_type| Removal { path: self.paths.text(path).into(), watcher_type });
+        self.drop_if_forgotten(path);
+        removal
+    }
+
+    /// Notes as taken off what the server has of a path and nobody hears, and returns its type.
+    fn unheard(&mut self, path: PathKey) -> Option<WatcherType> {
+        let record = self.paths.get_mut(path);
+        let mut heard: u8 = 0;
+        for watch in self.slots.of(record.watches) {
+            heard |= List::of(watch.kind).bit();
+            heard |= match (watch.carried, watch.kind) {
+                (false, _) => 0,
+                (true, WatchKind::Persistent) if self.modes_apart && record.on_server & List::Persistent.bit() != 0 => {
+                    0
+                }
+                (true, WatchKind::Persistent) => List::Recursive.bit(),
+                (true, _) => PERSISTENT_LISTS,
+            };
+        }
+        let unheard = record.on_server & !heard;
+        if unheard == 0 {
+            None
+        } else if heard == 0 {
+            record.on_server = 0;
+            Some(WatcherType::Any)
+        } else if !self.modes_apart && (record.on_server | heard) & PERSISTENT_LISTS != 0 {
+            // Before 3.9 a removal by type would hit the persistent watches too: wait for the last one.
+            None
+        } else {
+            List::ALL.into_iter().find(|list| unheard & list.bit() != 0).map(|list| {
+                record.on_server &= !list.bit();
+                list.watcher_type()
+            })
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! What to tell a server so that it has all watches again.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::ops::Bound;
+use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{List, Registry, Stage, Watch, bit, can_carry};
+use super::{
+    Registry,
+    lists::{List, bit, can_carry},
+    slots::Stage,
+};
 use crate::{
     Zxid,
     broken::broken,
@@ -22,9 +25,14 @@ pub(in super::super) struct Chunk {
     pub(in super::super) body: Bytes,
 }
 
-/// How far a replay has come: up to this path, and so many of its kinds.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct ReplayCursor(Option<(Arc<str>, usize)>);
+/// How far a replay has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in super::super) struct ReplayCursor {
+    /// The place of the next path in the table.
+    path: usize,
+    /// So many of its kinds are done.
+    kinds: usize,
+}
 
 impl<W: Clone> Registry<W> {
     /// Returns the next frame of watches to set again, or `None` when all have been.
@@ -39,17 +47,15 @@ impl<W: Clone> Registry<W> {
         // Header (8), zxid (8) and five counts (20), and the length in front.
         let mut room = limit_bytes.saturating_sub(40);
         let mut lists: [(i32, BytesMut); 5] = Default::default();
-        if cursor.0.is_some() && broken!("loses the last chunk of set-watches") {
+        let is_begun = (cursor.path, cursor.kinds) != (0, 0);
+        if is_begun && broken!("loses the last chunk of set-watches") {
             return None;
         }
-        let (begun, done) = cursor.0.clone().unzip();
-        let from = begun.clone().map_or(Bound::Unbounded, Bound::Included);
-        for (path, watches) in self.by_path.range_mut((from, Bound::Unbounded)) {
+        while let Some((path, next)) = self.paths.next(cursor.path) {
             let (mut kinds, mut needs_carrier) = (0, false);
-            for slot in watches.slots() {
-                let Some(watch) = &self.slots[*slot as usize].watch else { continue };
+            for watch in self.watches(path) {
                 let is_forgotten = watch.kind.is_persistent() && broken!("forgets persistent watches on reconnect");
-                if matches!(watch.stage, Stage::Set(_)) && !is_forgotten {
+                if watch.stage == Stage::Set && !is_forgotten {
                     kinds |= bit(watch.kind);
                 }
                 needs_carrier |= watch.counts_on_another();
@@ -59,14 +65,13 @@ impl<W: Clone> Registry<W> {
                 kinds |= bit(WatchKind::Persistent);
             }
             // A server before 3.9 sets the lists of a frame in their order, and the last mode wins.
-            for slot in watches.slots() {
-                if let Some(watch @ Watch { stage: Stage::Set(_), .. }) = &mut self.slots[*slot as usize].watch {
+            self.slots.look_at(self.paths.get(path).watches, |watch| {
+                if watch.stage == Stage::Set {
                     watch.carried = can_carry(kinds, watch.kind);
                 }
-            }
-            let done = done.filter(|_| begun.as_ref() == Some(path)).unwrap_or(0);
-            let (cost, mut left) = (4 + path.len(), None);
-            for kind in WatchKind::ALL.into_iter().skip(done).filter(|kind| kinds & bit(*kind) != 0) {
+            });
+            let (cost, mut left) = (4 + self.paths.text(path).len(), None);
+            for kind in WatchKind::ALL.into_iter().skip(cursor.kinds).filter(|kind| kinds & bit(*kind) != 0) {
                 if cost > room && lists.iter().any(|(count, _)| *count > 0) {
                     left = Some(kind as usize);
                     break;
@@ -74,12 +79,15 @@ impl<W: Clone> Registry<W> {
                 room = room.saturating_sub(cost);
                 let (count, list) = &mut lists[kind as usize];
                 *count += 1;
-                Encoder::new(list).text(path);
-                watches.on_server |= List::of(kind).bit();
+                Encoder::new(list).text(self.paths.text(path));
+                self.paths.get_mut(path).on_server |= List::of(kind).bit();
             }
-            cursor.0 = Some((path.clone(), left.unwrap_or(WatchKind::ALL.len())));
-            if left.is_some() {
-                break;
+            match left {
+                Some(kinds) => {
+                    *cursor = ReplayCursor { path: next - 1, kinds };
+                    break;
+                }
+                None => *cursor = ReplayCursor { path: next, kinds: 0 },
             }
         }
         if lists.iter().all(|(count, _)| *count == 0) {
