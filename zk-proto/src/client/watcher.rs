@@ -115,12 +115,24 @@ impl fmt::Debug for Watcher {
 #[derive(Debug)]
 pub(super) struct Watchers {
     slots: Slots<Slot>,
+    busy: Slots<Busy>,
     /// How many events one watcher may be behind.
     limit: usize,
 }
 
+/// There may be a hundred thousand watchers. Most were told nothing yet, and where nobody waits for one either, it is a name.
 #[derive(Debug)]
-struct Slot {
+enum Slot {
+    /// The session's name for the watch, as long as it has one.
+    Quiet(Option<WatchId>),
+    /// As `Quiet`, and its session is over.
+    Over(End),
+    /// There is more of it.
+    Busy(Key),
+}
+
+#[derive(Debug)]
+struct Busy {
     /// The session's name for the watch, as long as it has one.
     id: Option<WatchId>,
     waker: Option<Waker>,
@@ -190,7 +202,7 @@ impl Queue {
 
 impl Watchers {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { slots: Slots::new(), limit }
+        Self { slots: Slots::new(), busy: Slots::new(), limit }
     }
 
     /// Returns how many watchers there are.
@@ -200,66 +212,106 @@ impl Watchers {
 
     /// Makes room for a watch that is about to be asked for.
     pub(super) fn insert(&mut self, told: Told) -> Key {
-        self.slots.insert(Slot { id: None, waker: None, told, end: None, end_told: false })
+        let slot = match told {
+            Told(None) => Slot::Quiet(None),
+            told => Slot::Busy(self.busy.insert(Busy { told, ..Busy::new(None, None) })),
+        };
+        self.slots.insert(slot)
     }
 
     /// Notes the session's name for a watch.
     pub(super) fn set_id(&mut self, key: Key, id: WatchId) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.id = Some(id);
+        match self.slots.get_mut(key) {
+            Some(Slot::Quiet(place)) => *place = Some(id),
+            Some(Slot::Busy(key)) => {
+                if let Some(busy) = self.busy.get_mut(*key) {
+                    busy.id = Some(id);
+                }
+            }
+            Some(Slot::Over(_)) | None => {}
         }
     }
 
     /// Lets go of a watch and returns the session's name for it.
     pub(super) fn remove(&mut self, key: Key, outbox: &mut Outbox) -> Option<WatchId> {
-        let slot = self.slots.remove(key)?;
-        outbox.discard(slot.waker);
-        slot.id
+        match self.slots.remove(key)? {
+            Slot::Quiet(id) => id,
+            Slot::Over(_) => None,
+            Slot::Busy(key) => {
+                let busy = self.busy.remove(key)?;
+                outbox.discard(busy.waker);
+                busy.id
+            }
+        }
     }
 
     /// Tells an event to its watcher.
     pub(super) fn tell(&mut self, key: Key, event: WatchedEvent, outbox: &mut Outbox) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let limit = self.limit;
+        let Some(busy) = self.busy(key) else { return };
         if event.kind == WatchedEventKind::Unsupported {
-            slot.end = Some(WatchEnd::Unsupported);
+            busy.end = Some(WatchEnd::Unsupported);
         } else {
-            match slot.told.0.as_deref_mut() {
-                Some(Tale::Queue(queue)) => queue.push(event, self.limit),
+            match busy.told.0.as_deref_mut() {
+                Some(Tale::Queue(queue)) => queue.push(event, limit),
                 Some(Tale::Once(_)) | None => {
-                    slot.told = Told(Some(Box::new(Tale::Once(event))));
-                    slot.end = Some(WatchEnd::Fired);
-                    slot.id = None;
+                    busy.told = Told(Some(Box::new(Tale::Once(event))));
+                    busy.end = Some(WatchEnd::Fired);
+                    busy.id = None;
                 }
             }
         }
-        outbox.wake(slot.waker.take());
+        outbox.wake(busy.waker.take());
     }
 
     /// Ends all watches with their session.
     pub(super) fn end(&mut self, end: End, outbox: &mut Outbox) {
         for slot in self.slots.values_mut() {
-            slot.id = None;
-            slot.end.get_or_insert(WatchEnd::Session(end));
-            outbox.wake(slot.waker.take());
+            if let Slot::Quiet(_) = slot {
+                *slot = Slot::Over(end);
+            }
+        }
+        for busy in self.busy.values_mut() {
+            busy.id = None;
+            busy.end.get_or_insert(WatchEnd::Session(end));
+            outbox.wake(busy.waker.take());
         }
     }
 
     fn changed(&mut self, key: Key) -> Result<Result<WatchedEvent, WatchEnd>, &mut Option<Waker>> {
-        let slot = self.slots.get_mut(key).expect("a watcher keeps its slot");
-        match (slot.told.pop(), slot.end) {
+        let busy = self.busy(key).expect("a watcher keeps its slot");
+        match (busy.told.pop(), busy.end) {
             (Some(event), _) => Ok(Ok(event)),
             (None, Some(end)) => Ok(Err(end)),
-            (None, None) => Err(&mut slot.waker),
+            (None, None) => Err(&mut busy.waker),
         }
     }
 
     fn next(&mut self, key: Key) -> Result<Option<Result<WatchedEvent, WatchEnd>>, &mut Option<Waker>> {
-        let slot = self.slots.get_mut(key).expect("a watcher keeps its slot");
-        match (slot.told.pop(), slot.end) {
+        let busy = self.busy(key).expect("a watcher keeps its slot");
+        match (busy.told.pop(), busy.end) {
             (Some(event), _) => Ok(Some(Ok(event))),
             (None, Some(WatchEnd::Fired)) => Ok(None),
-            (None, Some(end)) => Ok((!core::mem::replace(&mut slot.end_told, true)).then_some(Err(end))),
-            (None, None) => Err(&mut slot.waker),
+            (None, Some(end)) => Ok((!core::mem::replace(&mut busy.end_told, true)).then_some(Err(end))),
+            (None, None) => Err(&mut busy.waker),
         }
+    }
+
+    /// Returns all that there is of a watcher, who is quiet no more.
+    fn busy(&mut self, key: Key) -> Option<&mut Busy> {
+        let slot = self.slots.get_mut(key)?;
+        let key = match *slot {
+            Slot::Quiet(id) => self.busy.insert(Busy::new(id, None)),
+            Slot::Over(end) => self.busy.insert(Busy::new(None, Some(WatchEnd::Session(end)))),
+            Slot::Busy(key) => key,
+        };
+        *slot = Slot::Busy(key);
+        self.busy.get_mut(key)
+    }
+}
+
+impl Busy {
+    fn new(id: Option<WatchId>, end: Option<WatchEnd>) -> Self {
+        Self { id, waker: None, told: Told(None), end, end_told: false }
     }
 }
