@@ -72,6 +72,7 @@ pub(crate) fn find(options: &Options) -> Clients {
     let mut clients = Clients { found: Vec::new(), missing: Vec::new() };
     let rust = [
         (FLOOR, "floor", &[""][..], Pace::Fast, BY_FLOOR),
+        ("bare", "floor", &["threads"], Pace::Fast, &[Crowd]),
         ("zk-blocking", "client-zk-blocking", &[""], Pace::Fast, PLAIN),
         ("zk-tokio", "client-zk-tokio", &["ct", "mt"], Pace::Fast, ALL),
         ("zk-async-std", "client-zk-async-std", &[""], Pace::Fast, PLAIN),

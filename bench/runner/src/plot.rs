@@ -4,9 +4,8 @@ use std::{fmt::Write, fs, path::Path};
 
 use crate::{
     Outcome,
-    clients::FLOOR,
     plan::find,
-    results::{Results, is_ours},
+    results::{Results, is_floor, is_ours},
 };
 
 const WIDTH: f64 = 760.0;
@@ -75,7 +74,7 @@ fn picture(results: &Results, name: &str) -> Option<String> {
     for (index, (client, spread)) in bars.iter().enumerate() {
         let y = TOP + STEP * index as f64;
         let class = match *client {
-            FLOOR => "floor",
+            client if is_floor(client) => "floor",
             client if is_ours(client) => "ours",
             _ => "peer",
         };

@@ -64,7 +64,7 @@ impl Results {
 
     /// Returns how many times the floor's median a client's is.
     pub(crate) fn times_floor(&self, workload: &str, client: &str, metric: &str) -> Option<f64> {
-        // The floor keeps nothing.
+        // What payloads take that are kept is seen beside what they take that are not, by the floor itself too.
         let floor_of = if workload == "w5-kept" { "w5" } else { workload };
         let floor = self.spread(floor_of, FLOOR, metric)?.median;
         let own = self.spread(workload, client, metric)?.median;
@@ -73,7 +73,7 @@ impl Results {
 
     /// Returns the client that is not of this project and has the least of a metric.
     pub(crate) fn best_peer(&self, workload: &str, metric: &str) -> Option<(&str, f64)> {
-        let peers = self.clients(workload).filter(|client| !is_ours(client) && *client != FLOOR);
+        let peers = self.clients(workload).filter(|client| !is_ours(client) && !is_floor(client));
         let numbers = peers.filter_map(|client| Some((client, self.spread(workload, client, metric)?.median)));
         numbers.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
@@ -111,6 +111,11 @@ impl Results {
         fs::write(path, serde_json::to_string_pretty(&value)?)?;
         Ok(())
     }
+}
+
+/// Returns whether it is no client at all, but a program that does with less.
+pub(crate) fn is_floor(client: &str) -> bool {
+    matches!(client, FLOOR | "bare-threads")
 }
 
 /// Returns whether a client is of this project.

@@ -2,6 +2,7 @@
 //! say. No client can do with less. Over TLS, it is what rustls costs for the same bytes.
 
 mod requests;
+mod threads;
 mod tls;
 mod wire;
 
@@ -26,6 +27,7 @@ fn main() -> io::Result<()> {
     match order.workload {
         Workload::OneByOne => one_by_one(&order),
         Workload::Reads => windowed(&order, &requests::get_data(SMALL, false), WINDOW),
+        Workload::Crowd if order.flavour == "threads" => threads::run(&order, &requests::get_data(SMALL, false)),
         Workload::Crowd => windowed(&order, &requests::get_data(SMALL, false), TASKS),
         Workload::Writes => windowed(&order, &requests::set_data(SMALL, &SMALL_DATA), WINDOW),
         Workload::BigReads => big(&order, &requests::get_data(BIG, false)),

@@ -13,6 +13,12 @@ const LITTLE_ROOM: usize = 64;
 pub(crate) struct Wire<S> {
     stream: S,
     buffer: Vec<u8>,
+    frames: Frames,
+}
+
+/// Where replies end.
+#[derive(Default)]
+pub(crate) struct Frames {
     /// How many bytes of the reply that has begun are missing, its length included as far as it is known.
     missing: usize,
     /// The bytes of a length that is not complete.
@@ -42,7 +48,7 @@ impl<S: Read + Write> Wire<S> {
     }
 
     fn greet_with(stream: S, room: usize) -> io::Result<Self> {
-        let mut wire = Self { stream, buffer: vec![0; room], missing: 0, head: Vec::new() };
+        let mut wire = Self { stream, buffer: vec![0; room], frames: Frames::default() };
         wire.send(&requests::greeting())?;
         wire.receive(1)?;
         Ok(wire)
@@ -143,25 +149,32 @@ impl<S: Read + Write> Wire<S> {
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        Ok(self.frames.count(&self.buffer[..count]))
+    }
+}
+
+impl Frames {
+    /// Returns how many replies end in these bytes, which follow on those of before.
+    pub(crate) fn count(&mut self, bytes: &[u8]) -> usize {
         let (mut frames, mut at) = (0, 0);
-        while at < count {
+        while at < bytes.len() {
             if self.missing > 0 {
-                let step = self.missing.min(count - at);
+                let step = self.missing.min(bytes.len() - at);
                 (self.missing, at) = (self.missing - step, at + step);
                 frames += usize::from(self.missing == 0);
                 continue;
             }
-            if let (true, Some(head)) = (self.head.is_empty(), self.buffer[at..count].first_chunk()) {
+            if let (true, Some(head)) = (self.head.is_empty(), bytes[at..].first_chunk()) {
                 (self.missing, at) = (u32::from_be_bytes(*head) as usize, at + 4);
                 continue;
             }
-            self.head.push(self.buffer[at]);
+            self.head.push(bytes[at]);
             at += 1;
             if let Some(head) = self.head.first_chunk() {
                 self.missing = u32::from_be_bytes(*head) as usize;
                 self.head.clear();
             }
         }
-        Ok(frames)
+        frames
     }
 }
