@@ -1,6 +1,6 @@
 //! Much at once: large nodes, long lists, many requests on their way, many tasks on one session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use zk_proto::{
     Limits,
@@ -13,7 +13,8 @@ use crate::conformance::{Ground, soon};
 const SET_DATA_OVERHEAD: usize = 8 + 4 + 4 + 4;
 
 pub async fn data_up_to_the_limit_goes_out_and_comes_back_and_more_is_refused_here(ground: Ground) {
-    let client = ground.client().await;
+    // Byte by byte, and on a busy machine, a megabyte takes its time.
+    let client = ground.connect_by(ground.builder(&ground.servers()).session_timeout(Duration::from_secs(60))).await;
     client.create("/node", b"").await.unwrap();
     let session = client.session();
     let limit = Limits::default().send_frame_bytes;
