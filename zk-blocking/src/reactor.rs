@@ -5,7 +5,10 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -25,6 +28,9 @@ pub(crate) struct Reactor {
     registry: Registry,
     tokens: Range<usize>,
     origin: std::time::Instant,
+    /// When the driver's turn has begun, in nanoseconds: early enough for whatever is done in it, and looking at the clock costs as much
+    /// as all the rest of a read.
+    turned_at: AtomicU64,
     table: Mutex<Table>,
 }
 
@@ -51,8 +57,8 @@ pub(crate) struct Connection {
 impl Reactor {
     pub(crate) fn new(registry: Registry, tokens: Range<usize>) -> Arc<Self> {
         let table = Table { sockets: Vec::new(), is_watching: true, deadline: None, asleep_until: None };
-        let table = Mutex::new(table);
-        Arc::new(Self { registry, tokens, origin: std::time::Instant::now(), table })
+        let (origin, turned_at) = (std::time::Instant::now(), AtomicU64::new(0));
+        Arc::new(Self { registry, tokens, origin, turned_at, table: Mutex::new(table) })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -86,7 +92,19 @@ impl Reactor {
     /// The driver must not miss bytes that lie in that thread's hands already, or in the socket because the process was halted: it
     /// would take the server for silent. When the thread is back, which does not take long, it reads them, and then looks at the time.
     fn time(&self) -> Instant {
-        self.table().lent_since().unwrap_or_else(|| self.now())
+        let lent_since = self.table().lent_since();
+        lent_since.unwrap_or_else(|| self.now())
+    }
+
+    /// Begins a turn of the driver, and returns its time.
+    fn begin_turn(&self) -> Instant {
+        let now = self.time();
+        self.turned_at.store(now.as_nanos(), Relaxed);
+        now
+    }
+
+    fn turned_at(&self) -> Instant {
+        Instant::from_nanos(self.turned_at.load(Relaxed))
     }
 
     /// The background thread is about to sleep: returns for how long. If it is to look what others do, that is not long.
@@ -130,8 +148,7 @@ impl Reactor {
 
     /// Gives the right to wait for bytes, if there is one socket and no more.
     pub(crate) fn lend(&self) -> Loan {
-        let now = self.now();
-        self.table().single().map_or(Loan::Refused, |socket| socket.lend(now))
+        self.table().single().map_or(Loan::Refused, |socket| socket.lend(self.turned_at()))
     }
 
     /// Makes the poll tell of the sockets, or not. Turning it on tells what is there already. It cannot be turned off while there is
@@ -228,7 +245,7 @@ impl Io for MioIo {
     const HAS_NEIGHBOURS: bool = false;
 
     fn now(&self) -> Instant {
-        self.reactor.time()
+        self.reactor.begin_turn()
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -250,7 +267,7 @@ impl Io for MioIo {
     }
 
     fn poll_read(&self, stream: &mut Connection, _: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
-        stream.socket.read(input, self.reactor.now()).map_or(Poll::Pending, Poll::Ready)
+        stream.socket.read(input, self.reactor.turned_at()).map_or(Poll::Pending, Poll::Ready)
     }
 
     fn poll_write(
@@ -272,7 +289,7 @@ impl Io for MioIo {
     fn timer(&self) {}
 
     fn poll_timer(&self, (): &mut (), _: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        if deadline <= self.now() {
+        if deadline <= self.reactor.turned_at() {
             return Poll::Ready(());
         }
         let mut table = self.reactor.table();

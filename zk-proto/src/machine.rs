@@ -108,6 +108,8 @@ pub trait Machine {
 pub struct Transmit {
     first: Bytes,
     rest: VecDeque<Bytes>,
+    /// Nothing else waited when it was made, so it is of no use to ask for the next one at once. A machine need not say so.
+    pub(crate) is_last: bool,
 }
 
 impl Transmit {
@@ -131,7 +133,7 @@ impl fmt::Debug for Transmit {
 
 impl From<Bytes> for Transmit {
     fn from(bytes: Bytes) -> Self {
-        Self { first: bytes, rest: VecDeque::new() }
+        Self { first: bytes, ..Self::default() }
     }
 }
 

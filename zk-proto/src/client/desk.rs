@@ -127,13 +127,14 @@ impl Machine for Desk {
     fn poll_transmit(&mut self, link: LinkId, now: Instant) -> Option<Transmit> {
         self.with(|exchange, outbox| {
             exchange.see(now);
-            let transmit = exchange.session.poll_transmit(link, now);
+            let mut transmit = exchange.session.poll_transmit(link, now);
             // What the server is known to lack is refused when its turn comes.
             if exchange.session.has_events() {
                 exchange.settle(outbox);
             }
-            if transmit.is_some() {
+            if let Some(transmit) = &mut transmit {
                 exchange.places.call_first(outbox);
+                transmit.is_last = !exchange.session.has_output();
             }
             transmit
         })

@@ -302,7 +302,11 @@ impl<S> Open<S> {
                 Poll::Ready(Err(error)) => return Err(error),
             }
             if !transmit.has_remaining() {
+                let is_last = transmit.is_last;
                 self.output = None;
+                if is_last {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
