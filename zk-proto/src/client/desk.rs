@@ -129,9 +129,7 @@ impl Machine for Desk {
             exchange.see(now);
             let mut transmit = exchange.session.poll_transmit(link, now);
             // What the server is known to lack is refused when its turn comes.
-            if exchange.session.has_events() {
-                exchange.settle(outbox);
-            }
+            exchange.settle(outbox);
             if let Some(transmit) = &mut transmit {
                 exchange.places.call_first(outbox);
                 transmit.is_last = !exchange.session.has_output();

@@ -114,7 +114,15 @@ impl Exchange {
     }
 
     /// Distributes what the session has to tell.
+    #[inline]
     pub(super) fn settle(&mut self, outbox: &mut Outbox) {
+        // Who only asks for something has mostly nothing to hear.
+        if self.session.has_news() {
+            self.settle_news(outbox);
+        }
+    }
+
+    fn settle_news(&mut self, outbox: &mut Outbox) {
         // What was told may have been the last to wait for, and closing the session has something to tell again.
         while self.distribute(outbox) {
             self.places.call_first(outbox);

@@ -429,10 +429,14 @@ impl<T, W: Clone> Session<T, W> {
         self.events.pop_front().or_else(|| self.next_resync())
     }
 
-    /// Returns whether there is something to be told, but for marks to resync.
+    /// Returns whether there is something to be told.
     #[cfg(feature = "client")]
-    pub(crate) fn has_events(&self) -> bool {
-        !self.events.is_empty()
+    pub(crate) fn has_news(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        if !self.meter.slow_answers.is_empty() {
+            return true;
+        }
+        !self.events.is_empty() || self.resync.is_some()
     }
 
     /// Returns whether there is room for what a frame may tell.
