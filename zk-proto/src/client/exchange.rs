@@ -75,13 +75,12 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(shared: Weak<Shared>, session: Session, on_expiry: OnExpiry, watcher_queue: usize) -> Self {
-        let states = StateLog::new(session.state().clone());
         Self {
             shared,
             session,
             requests: Requests::default(),
             watchers: Watchers::new(watcher_queue),
-            states,
+            states: StateLog::default(),
             places: Places::default(),
             timers: Timers::new(),
             chores: Chores::default(),

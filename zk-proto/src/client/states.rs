@@ -38,7 +38,7 @@ pub struct States {
 
 impl States {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let (key, position) = shared.with(|exchange, _| (exchange.states.subscribe(), exchange.states.newest()));
+        let (key, position) = shared.with(|exchange, _| exchange.states.subscribe(exchange.session.state()));
         Self { shared: shared.clone(), key, position }
     }
 
@@ -91,8 +91,8 @@ impl fmt::Debug for States {
     }
 }
 
-/// The newest states, at least one, and who waits for the next.
-#[derive(Debug)]
+/// The newest states, and who waits for the next. While nobody reads them, no state is kept: who comes begins with the present one.
+#[derive(Debug, Default)]
 pub(super) struct StateLog {
     log: VecDeque<State>,
     /// How many states came before those in the log.
@@ -101,11 +101,10 @@ pub(super) struct StateLog {
 }
 
 impl StateLog {
-    pub(super) fn new(present: State) -> Self {
-        Self { log: VecDeque::from([present]), dropped: 0, readers: Slots::new() }
-    }
-
     pub(super) fn push(&mut self, state: State, outbox: &mut Outbox) {
+        if self.readers.len() == 0 {
+            return;
+        }
         if self.log.len() == KEPT_STATES {
             self.log.pop_front();
             self.dropped += 1;
@@ -123,16 +122,20 @@ impl StateLog {
         self.readers.len()
     }
 
-    fn newest(&self) -> u64 {
-        self.dropped + self.log.len() as u64 - 1
-    }
-
-    fn subscribe(&mut self) -> Key {
-        self.readers.insert(None)
+    /// Adds a reader, and returns its key and its first position: that of the present state.
+    fn subscribe(&mut self, present: &State) -> (Key, u64) {
+        if self.log.is_empty() {
+            self.log.push_back(present.clone());
+        }
+        (self.readers.insert(None), self.dropped + self.log.len() as u64 - 1)
     }
 
     fn unsubscribe(&mut self, key: Key, outbox: &mut Outbox) {
         outbox.discard(self.readers.remove(key).flatten());
+        if self.readers.len() == 0 {
+            // There can be a thousand idle sessions, and whoever connects reads the first states.
+            *self = Self::default();
+        }
     }
 
     fn next(&mut self, key: Key, position: &mut u64, is_over: bool) -> Result<Option<State>, &mut Option<Waker>> {

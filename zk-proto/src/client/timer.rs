@@ -91,8 +91,8 @@ impl Timers {
         }
         outbox.discard(timer.waker);
         if self.slots.len() == 0 {
-            // An empty tree keeps a leaf, for each of a thousand idle sessions.
-            (self.running, self.fresh) = (BTreeSet::new(), Vec::new());
+            // Empty ones keep their memory, for each of a thousand idle sessions.
+            *self = Self::new();
         }
     }
 
