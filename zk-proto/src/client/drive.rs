@@ -1,6 +1,7 @@
 //! The one loop: bytes first, then new work, then time.
 
 use core::{
+    borrow::Borrow,
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
@@ -39,7 +40,7 @@ const CHUNKS_A_WRITE: usize = 32;
 pub fn drive<M: Machine, I: Io>(mut machine: M, io: I) -> impl Future<Output = End> {
     async move {
         let (machine, io) = (&mut machine, &io);
-        let dial = |server: Server| Box::pin(async move { dial(io, &server).await });
+        let dial = move |server: Server| Box::pin(async move { dial(io, &server).await });
         let mut driving =
             Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None, has_let_go: false };
         poll_fn(|cx| driving.poll(cx)).await
@@ -52,7 +53,8 @@ struct Driving<'a, M, I: Io, D, F> {
     io: &'a I,
     dial: D,
     link: Option<Transport<I::Stream, F>>,
-    probe: Option<Transport<I::Stream, F>>,
+    /// Seldom there, and there can be a thousand drivers.
+    probe: Option<Box<Transport<I::Stream, F>>>,
     timer: I::Timer,
     /// The deadline that the timer waits for. It may be earlier than the machine's.
     armed: Option<Instant>,
@@ -95,7 +97,7 @@ where
         for _ in 0..TURNS_A_POLL {
             let now = self.io.now();
             let mut is_busy = false;
-            for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
+            for transport in self.link.iter_mut().chain(self.probe.as_deref_mut()) {
                 is_busy |= transport.receive(self.machine, self.io, cx, now);
             }
             // Those who have just heard of a reply have mostly more to ask. When all have run, one turn sends what they want, and none
@@ -106,7 +108,8 @@ where
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let [link, probe] = [&self.link, &self.probe].map(|transport| transport.as_ref().map(|open| open.link));
+            let link = self.link.as_ref().map(|transport| transport.link);
+            let probe = self.probe.as_ref().map(|transport| transport.link);
             if !self.machine.is_content_with(link, probe) {
                 match self.machine.wants() {
                     Wants::Nothing(end) => return Poll::Ready(end),
@@ -118,7 +121,7 @@ where
                     Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(server)),
                 }
             }
-            for transport in [&mut self.link, &mut self.probe].into_iter().flatten() {
+            for transport in self.link.iter_mut().chain(self.probe.as_deref_mut()) {
                 is_busy |= transport.send(self.machine, self.io, cx, now);
             }
             let deadline = self.machine.poll_timeout();
@@ -153,13 +156,16 @@ where
 }
 
 /// Makes the transport that of this link, by dialling if it is not. Returns whether it was not.
-fn adopt<S, F>(transport: &mut Option<Transport<S, F>>, link: LinkId, dial: impl FnOnce() -> F) -> bool {
-    if transport.as_ref().is_some_and(|transport| transport.link == link) {
+fn adopt<S, F, T>(transport: &mut Option<T>, link: LinkId, dial: impl FnOnce() -> F) -> bool
+where
+    T: Borrow<Transport<S, F>> + From<Transport<S, F>>,
+{
+    if transport.as_ref().is_some_and(|transport| transport.borrow().link == link) {
         return false;
     }
     // The old one goes first: it must not be open while the new one is.
     *transport = None;
-    *transport = Some(Transport { link, stage: Stage::Dialing(dial()) });
+    *transport = Some(Transport { link, stage: Stage::Dialing(dial()) }.into());
     true
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Slots<T> {
     slots: Vec<Slot<T>>,
     /// The first of the free slots, each of which names the next.
     free: Option<u32>,
-    len: usize,
+    len: u32,
     uses: u32,
 }
 
@@ -37,7 +37,7 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Adds a value.

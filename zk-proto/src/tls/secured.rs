@@ -31,16 +31,17 @@ use crate::{Instant, LinkId, Machine, Security, Server, Transmit, Wants};
 #[derive(Debug)]
 pub struct Secured<M> {
     machine: M,
-    tls: Option<Tls>,
-    link: Option<Layer>,
-    probe: Option<Layer>,
-    last_failure: Option<String>,
+    // Little where there is no TLS, for there can be a thousand idle sessions.
+    tls: Option<Box<Tls>>,
+    link: Option<Box<Layer>>,
+    probe: Option<Box<Layer>>,
+    last_failure: Option<Box<str>>,
 }
 
 /// What lies over one link.
 struct Layer {
     link: LinkId,
-    channel: Box<Channel>,
+    channel: Channel,
     /// Why it cannot go on: told when what TLS has to say about it was handed out.
     broken: Option<Broken>,
 }
@@ -48,7 +49,7 @@ struct Layer {
 impl<M: Machine> Secured<M> {
     /// Wraps a machine. Without a configuration, servers are spoken to in plain text, but for those that must not be.
     pub fn new(machine: M, tls: Option<Tls>) -> Self {
-        Self { machine, tls, link: None, probe: None, last_failure: None }
+        Self { machine, tls: tls.map(Box::new), link: None, probe: None, last_failure: None }
     }
 
     /// Returns the machine.
@@ -73,23 +74,23 @@ impl<M: Machine> Secured<M> {
     }
 
     /// Makes what is to lie over a link that was opened.
-    fn open(&self, server: &Server) -> Result<Option<Box<Channel>>, Failure> {
+    fn open(&self, server: &Server) -> Result<Option<Channel>, Failure> {
         match (server.security, &self.tls) {
             (Security::Plain, _) | (Security::AsConfigured, None) => Ok(None),
             (Security::Tls, None) => Err(Failure::NotConfigured),
-            (Security::Tls | Security::AsConfigured, Some(tls)) => Ok(Some(Box::new(Channel::new(tls, server)?))),
+            (Security::Tls | Security::AsConfigured, Some(tls)) => Ok(Some(Channel::new(tls, server)?)),
         }
     }
 
     /// Returns what lies over a link, if there is anything, and the machine.
     fn layer(&mut self, link: LinkId) -> (Option<&mut Layer>, &mut M) {
         let Self { machine, link: main, probe, .. } = self;
-        let layer = [main, probe].into_iter().flatten().find(|layer| layer.link == link);
+        let layer = [main, probe].into_iter().filter_map(Option::as_deref_mut).find(|layer| layer.link == link);
         (layer, machine)
     }
 
     fn layers(&self) -> impl Iterator<Item = &Layer> {
-        [&self.link, &self.probe].into_iter().flatten()
+        [&self.link, &self.probe].into_iter().filter_map(Option::as_deref)
     }
 
     fn take_broken(&mut self) -> Option<(LinkId, Broken)> {
@@ -106,7 +107,7 @@ impl<M: Machine> Secured<M> {
     /// A link that TLS cannot go on with.
     fn give_up(&mut self, link: LinkId, failure: &dyn fmt::Display, now: Instant) {
         self.forget(link);
-        let failure = self.last_failure.insert(failure.to_string());
+        let failure = self.last_failure.insert(failure.to_string().into());
         self.machine.handle_failure(link, failure, now);
     }
 }
@@ -136,7 +137,7 @@ impl<M: Machine> Machine for Secured<M> {
         match self.open(&server) {
             Ok(Some(channel)) => {
                 let layer = if is_probe { &mut self.probe } else { &mut self.link };
-                *layer = Some(Layer { link, channel, broken: None });
+                *layer = Some(Box::new(Layer { link, channel, broken: None }));
             }
             Ok(None) => self.machine.handle_connected(link, now),
             Err(failure) => self.give_up(link, &failure, now),
