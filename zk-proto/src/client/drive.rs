@@ -127,6 +127,7 @@ where
             let deadline = self.machine.poll_timeout();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 self.machine.handle_timeout(now);
+                self.armed = None;
                 self.link.iter_mut().for_each(Transport::rest);
                 is_busy = true;
             }
