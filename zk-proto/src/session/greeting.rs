@@ -104,7 +104,7 @@ pub(super) fn response(frame: Bytes, config: &Config, identity: Option<&Identity
     Ok(Welcome::Accepted {
         identity: Identity {
             id: response.session_id,
-            password: response.passwd,
+            password: response.passwd.detach(),
             timeout: Duration::from_millis(timeout_ms),
             // A read-only server may take up a session of the whole ensemble.
             global: !read_only || asked.is_some(),

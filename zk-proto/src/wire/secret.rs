@@ -15,6 +15,11 @@ impl Secret {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
+
+    /// Returns the same in memory of its own.
+    pub(crate) fn detach(&self) -> Self {
+        Self(self.0.as_deref().map(Bytes::copy_from_slice))
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Secret {
