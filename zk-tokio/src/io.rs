@@ -65,7 +65,11 @@ impl Io for TokioIo {
         cx: &mut Context<'_>,
         chunks: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(stream).poll_write_vectored(cx, chunks)
+        match chunks {
+            // What is sent as one piece costs the system less than a list of one.
+            [chunk] => Pin::new(stream).poll_write(cx, chunk),
+            chunks => Pin::new(stream).poll_write_vectored(cx, chunks),
+        }
     }
 
     fn timer(&self) -> Self::Timer {
