@@ -53,7 +53,7 @@ pub(super) struct Exchange {
     pub(super) places: Places,
     pub(super) timers: Timers,
     pub(super) chores: Chores,
-    pub(super) challenge: Option<Challenge>,
+    pub(super) challenge: Option<Box<Challenge>>,
     pub(super) challenge_waker: Option<Waker>,
     /// How the last attempt with each server failed.
     pub(super) failures: Vec<(Server, String)>,
@@ -150,7 +150,7 @@ impl Exchange {
     fn defer(&mut self, challenge: Challenge, outbox: &mut Outbox) {
         let link = challenge.link;
         let Some(work) = self.session.deferred(link) else {
-            self.challenge = Some(challenge);
+            self.challenge = Some(Box::new(challenge));
             return outbox.wake(self.challenge_waker.take());
         };
         let shared = self.shared.clone();

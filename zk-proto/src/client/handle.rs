@@ -203,7 +203,7 @@ impl Client {
     pub async fn next_challenge(&self) -> Option<Challenge> {
         poll_fn(|cx| {
             self.hold.shared.poll(cx, |exchange, _| match (exchange.challenge.take(), exchange.over()) {
-                (Some(challenge), _) => Ok(Some(challenge)),
+                (Some(challenge), _) => Ok(Some(*challenge)),
                 (None, Some(_)) => Ok(None),
                 (None, None) => Err(&mut exchange.challenge_waker),
             })

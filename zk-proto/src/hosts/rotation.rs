@@ -3,7 +3,7 @@
 //! Each client goes round robin through an order of its own, which spreads the clients evenly over the servers, and
 //! those of a dead server over all the others.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::migration::{Decision, Lists, Migration};
 use super::{Server, Servers};
@@ -20,7 +20,8 @@ pub(crate) struct Rotation {
     preferred: Option<usize>,
     /// The one that was probed last.
     probed: Option<usize>,
-    migration: Option<Migration>,
+    /// Seldom there.
+    migration: Option<Box<Migration>>,
     /// How many `next` has given since the last `connected`.
     attempts: u32,
 }
@@ -125,7 +126,7 @@ impl Rotation {
                 false
             }
             Decision::Move { odds_of_added } => {
-                self.migration = Some(Migration::new(odds_of_added, added, kept));
+                self.migration = Some(Box::new(Migration::new(odds_of_added, added, kept)));
                 true
             }
         }

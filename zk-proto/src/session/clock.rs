@@ -1,5 +1,7 @@
 //! What time does.
 
+use alloc::boxed::Box;
+
 use super::{
     Cause, Closing, End, Event, RequestError, RequestId, Sent, Session, State,
     phase::Phase,
@@ -122,7 +124,7 @@ impl<T, W: Clone> Session<T, W> {
         // The list may have one more server the next time.
         let Some(server) = self.rotation.peek_probe() else { return };
         let id = self.new_link();
-        self.probe = Some(Probe::new(id, server, Question::IsReadOnly, now));
+        self.probe = Some(Box::new(Probe::new(id, server, Question::IsReadOnly, now)));
     }
 
     fn time_out(&mut self, request: RequestId) {

@@ -64,7 +64,7 @@ impl<T, W: Clone> Session<T, W> {
         let server = self.rotation.next(&mut self.rng);
         let deadline = self.now + timing::link_timeout(&self.config, self.timeout(), self.rotation.len());
         let id = self.new_link();
-        self.enter(Phase::Dialing(Attempt { id, server, deadline }));
+        self.enter(Phase::Dialing(Box::new(Attempt { id, server, deadline })));
     }
 
     /// Returns how long to wait before the next dial.
@@ -319,14 +319,15 @@ impl<T, W: Clone> Session<T, W> {
             return;
         }
         let now = self.now;
-        let rejections = self.rejections.get_or_insert_with(|| Rejections { count: 0, since: now, behind: Vec::new() });
+        let first = || Box::new(Rejections { count: 0, since: now, behind: Vec::new() });
+        let rejections = self.rejections.get_or_insert_with(first);
         rejections.count += 1;
         let rounds = rejections.count / u32::try_from(self.rotation.len()).unwrap_or(u32::MAX).max(1);
         let known = rejections.behind.iter().any(|behind| behind.same_place(&server));
         let long = now.saturating_since(rejections.since) >= self.timeout();
         if rounds >= 3 && long && !known && self.probe.is_none() {
             let id = self.new_link();
-            self.probe = Some(Probe::new(id, server, Question::HowFar, now));
+            self.probe = Some(Box::new(Probe::new(id, server, Question::HowFar, now)));
         }
     }
 

@@ -55,7 +55,7 @@ mod submit;
 mod timing;
 mod watches;
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::fmt;
 
 use bytes::{Buf, BytesMut};
@@ -145,11 +145,11 @@ pub struct Session<T, W = T> {
     events: VecDeque<Event<T, W>>,
     /// The slot from which on persistent watches are still to be told to resync.
     resync: Option<usize>,
-    probe: Option<Probe>,
-    rejections: Option<Rejections>,
+    probe: Option<Box<Probe>>,
+    rejections: Option<Box<Rejections>>,
     closing: Option<Closing>,
     /// Why the session has ended, if it was for that.
-    auth_failure: Option<AuthFailure>,
+    auth_failure: Option<Box<AuthFailure>>,
     /// What servers turned out not to know.
     memory: lacks::Memory,
     /// The steps that the link has taken: bits, in the order of [`TRANSITIONS`].

@@ -7,18 +7,18 @@ use bytes::Bytes;
 use super::{End, lacks::Lacks, outbox::Entry, probe::Search, watches::ReplayCursor};
 use crate::{Instant, LinkId, Server, Zxid, sasl::Mechanism, wire::Spare};
 
-/// What the link is about. A variant owns what only it has.
+/// What the link is about. A variant owns what only it has, in boxes: most sessions need the room of none but one.
 pub(super) enum Phase<T> {
     /// No link, until then; `None` is as soon as the time is known.
     Offline { until: Option<Instant> },
     /// The byte stream is being opened.
-    Dialing(Attempt),
+    Dialing(Box<Attempt>),
     /// The first message of each direction. `sent` is when ours was handed out.
-    Greeting { attempt: Attempt, sent: Option<Instant> },
+    Greeting { attempt: Box<Attempt>, sent: Option<Instant> },
     /// A SASL exchange.
-    Sasl { attempt: Attempt, welcome: Greeted, exchange: Exchange },
+    Sasl { attempt: Box<Attempt>, welcome: Greeted, exchange: Box<Exchange> },
     /// Credentials are being presented: so many are handed out, so many accepted.
-    Auth { attempt: Attempt, welcome: Greeted, sent: usize, accepted: usize },
+    Auth { attempt: Box<Attempt>, welcome: Greeted, sent: usize, accepted: usize },
     /// The link serves the session.
     Ready(Box<Ready<T>>),
     /// The session is over.

@@ -4,7 +4,7 @@
 //! authentication answers whatever comes earlier with an error and hangs up. What is refused once is not presented again: the
 //! session ends.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
 use bytes::Bytes;
 
@@ -73,16 +73,16 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Returns why authentication failed, after a session has [ended](End::AuthFailed) by that.
     pub fn auth_failure(&self) -> Option<&AuthFailure> {
-        self.auth_failure.as_ref()
+        self.auth_failure.as_deref()
     }
 
     /// Begins with SASL if there is any.
-    pub(super) fn secure(&mut self, attempt: Attempt, welcome: Greeted) {
+    pub(super) fn secure(&mut self, attempt: Box<Attempt>, welcome: Greeted) {
         let Some(factory) = self.config.sasl.clone() else { return self.authenticate(attempt, welcome) };
         let mut nonce = [0; 16];
         self.rng.fill(&mut nonce);
         let mechanism = factory.start(&attempt.server, nonce);
-        let exchange = Exchange { mechanism, outgoing: None, last: false, deferred: false };
+        let exchange = Box::new(Exchange { mechanism, outgoing: None, last: false, deferred: false });
         self.enter(Phase::Sasl { attempt, welcome, exchange });
         self.sasl_step(None);
     }
@@ -137,10 +137,10 @@ impl<T, W: Clone> Session<T, W> {
     }
 
     /// Presents the credentials if there are any.
-    fn authenticate(&mut self, attempt: Attempt, welcome: Greeted) {
+    fn authenticate(&mut self, attempt: Box<Attempt>, welcome: Greeted) {
         let is_forgotten = welcome.resumed && broken!("sends no credentials on later links");
         if self.auths.is_empty() || is_forgotten {
-            self.become_ready(attempt, welcome);
+            self.become_ready(*attempt, welcome);
         } else {
             self.enter(Phase::Auth { attempt, welcome, sent: 0, accepted: 0 });
         }
@@ -158,7 +158,7 @@ impl<T, W: Clone> Session<T, W> {
         let ready = is_last.then(|| (attempt.clone(), *welcome));
         self.auth_answered(index, header.err);
         if let Some((attempt, welcome)) = ready {
-            self.become_ready(attempt, welcome);
+            self.become_ready(*attempt, welcome);
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl<T, W: Clone> Session<T, W> {
             let (server, cause) = (server.clone(), Cause::AuthFailed(failure.clone()));
             self.events.push_back(Event::LinkFailed { server, cause });
         }
-        self.auth_failure = Some(failure);
+        self.auth_failure = Some(Box::new(failure));
         self.end(End::AuthFailed);
     }
 }
