@@ -82,7 +82,7 @@ impl Exchange {
             watchers: Watchers::new(watcher_queue),
             states: StateLog::default(),
             places: Places::default(),
-            timers: Timers::new(),
+            timers: Timers::default(),
             chores: Chores::default(),
             challenge: None,
             challenge_waker: None,

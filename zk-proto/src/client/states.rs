@@ -91,62 +91,66 @@ impl fmt::Debug for States {
     }
 }
 
-/// The newest states, and who waits for the next. While nobody reads them, no state is kept: who comes begins with the present one.
+/// The newest states, and who waits for the next. While nobody reads them there is nothing: who comes begins with the present one.
 #[derive(Debug, Default)]
-pub(super) struct StateLog {
-    log: VecDeque<State>,
-    /// How many states came before those in the log.
+pub(super) struct StateLog(Option<Box<Log>>);
+
+#[derive(Debug, Default)]
+struct Log {
+    states: VecDeque<State>,
+    /// How many states came before those.
     dropped: u64,
     readers: Slots<Option<Waker>>,
 }
 
 impl StateLog {
     pub(super) fn push(&mut self, state: State, outbox: &mut Outbox) {
-        if self.readers.len() == 0 {
-            return;
+        let Some(log) = &mut self.0 else { return };
+        if log.states.len() == KEPT_STATES {
+            log.states.pop_front();
+            log.dropped += 1;
         }
-        if self.log.len() == KEPT_STATES {
-            self.log.pop_front();
-            self.dropped += 1;
-        }
-        self.log.push_back(state);
+        log.states.push_back(state);
         self.wake_all(outbox);
     }
 
     pub(super) fn wake_all(&mut self, outbox: &mut Outbox) {
-        self.readers.values_mut().for_each(|waker| outbox.wake(waker.take()));
+        let Some(log) = &mut self.0 else { return };
+        log.readers.values_mut().for_each(|waker| outbox.wake(waker.take()));
     }
 
     /// Returns how many readers there are.
     pub(super) fn readers(&self) -> usize {
-        self.readers.len()
+        self.0.as_ref().map_or(0, |log| log.readers.len())
     }
 
     /// Adds a reader, and returns its key and its first position: that of the present state.
     fn subscribe(&mut self, present: &State) -> (Key, u64) {
-        if self.log.is_empty() {
-            self.log.push_back(present.clone());
+        let log = self.0.get_or_insert_default();
+        if log.states.is_empty() {
+            log.states.push_back(present.clone());
         }
-        (self.readers.insert(None), self.dropped + self.log.len() as u64 - 1)
+        (log.readers.insert(None), log.dropped + log.states.len() as u64 - 1)
     }
 
     fn unsubscribe(&mut self, key: Key, outbox: &mut Outbox) {
-        outbox.discard(self.readers.remove(key).flatten());
-        if self.readers.len() == 0 {
-            // There can be a thousand idle sessions, and whoever connects reads the first states.
-            *self = Self::default();
+        let Some(log) = &mut self.0 else { return };
+        outbox.discard(log.readers.remove(key).flatten());
+        if log.readers.len() == 0 {
+            self.0 = None;
         }
     }
 
     fn next(&mut self, key: Key, position: &mut u64, is_over: bool) -> Result<Option<State>, &mut Option<Waker>> {
-        let index = position.saturating_sub(self.dropped);
-        match usize::try_from(index).ok().and_then(|index| self.log.get(index)) {
+        let log = self.0.as_mut().expect("there is one while there are readers");
+        let index = position.saturating_sub(log.dropped);
+        match usize::try_from(index).ok().and_then(|index| log.states.get(index)) {
             Some(state) => {
-                *position = self.dropped + index + 1;
+                *position = log.dropped + index + 1;
                 Ok(Some(state.clone()))
             }
             None if is_over => Ok(None),
-            None => Err(self.readers.get_mut(key).expect("a reader keeps its slot")),
+            None => Err(log.readers.get_mut(key).expect("a reader keeps its slot")),
         }
     }
 }

@@ -20,9 +20,12 @@ use super::{
 };
 use crate::{Instant, session::Sent};
 
-/// The timers of everybody.
-#[derive(Debug)]
-pub(super) struct Timers {
+/// The timers of everybody; nothing while there are none.
+#[derive(Debug, Default)]
+pub(super) struct Timers(Option<Box<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
     slots: Slots<Timer>,
     running: BTreeSet<(Instant, Key)>,
     /// Timers to be started at the next `now`. May name some that are gone.
@@ -47,21 +50,18 @@ pub(super) enum When {
 }
 
 impl Timers {
-    pub(super) const fn new() -> Self {
-        Self { slots: Slots::new(), running: BTreeSet::new(), fresh: Vec::new() }
-    }
-
     /// Returns how many timers there are.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.0.as_ref().map_or(0, |table| table.slots.len())
     }
 
     /// Adds a timer.
     pub(super) fn start(&mut self, when: When) -> Key {
-        let key = self.slots.insert(Timer { when, waker: None });
+        let table = self.0.get_or_insert_default();
+        let key = table.slots.insert(Timer { when, waker: None });
         match when {
-            When::In(_) => self.fresh.push(key),
-            When::At(at) => _ = self.running.insert((at, key)),
+            When::In(_) => table.fresh.push(key),
+            When::At(at) => _ = table.running.insert((at, key)),
             When::Fired => {}
         }
         key
@@ -69,7 +69,7 @@ impl Timers {
 
     /// Returns how long it is until a timer fires.
     fn remaining(&self, key: Key, now: Instant) -> Duration {
-        match self.slots.get(key).map(|timer| timer.when) {
+        match self.0.as_ref().and_then(|table| table.slots.get(key)).map(|timer| timer.when) {
             Some(When::In(duration)) => duration,
             Some(When::At(at)) => at.saturating_since(now),
             Some(When::Fired) | None => Duration::ZERO,
@@ -78,43 +78,45 @@ impl Timers {
 
     /// Returns nothing when the timer has fired, or else the place for a waker.
     fn look(&mut self, key: Key) -> Option<&mut Option<Waker>> {
-        match self.slots.get_mut(key)? {
+        match self.0.as_mut()?.slots.get_mut(key)? {
             Timer { when: When::Fired, .. } => None,
             timer => Some(&mut timer.waker),
         }
     }
 
     pub(super) fn cancel(&mut self, key: Key, outbox: &mut Outbox) {
-        let Some(timer) = self.slots.remove(key) else { return };
+        let Some(table) = &mut self.0 else { return };
+        let Some(timer) = table.slots.remove(key) else { return };
         if let When::At(at) = timer.when {
-            self.running.remove(&(at, key));
+            table.running.remove(&(at, key));
         }
         outbox.discard(timer.waker);
-        if self.slots.len() == 0 {
-            // Empty ones keep their memory, for each of a thousand idle sessions.
-            *self = Self::new();
+        if table.slots.len() == 0 {
+            self.0 = None;
         }
     }
 
     /// Returns when to call [`handle`](Self::handle) next; `now` is the last time it was told.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        if self.fresh.is_empty() { self.running.first().map(|(at, _)| *at) } else { Some(now) }
+        let table = self.0.as_ref()?;
+        if table.fresh.is_empty() { table.running.first().map(|(at, _)| *at) } else { Some(now) }
     }
 
     /// Starts what is new and fires what is due.
     pub(super) fn handle(&mut self, now: Instant, outbox: &mut Outbox) {
-        for key in self.fresh.drain(..) {
-            let Some(timer) = self.slots.get_mut(key) else { continue };
+        let Some(table) = &mut self.0 else { return };
+        for key in table.fresh.drain(..) {
+            let Some(timer) = table.slots.get_mut(key) else { continue };
             let When::In(duration) = timer.when else { continue };
             timer.when = When::At(now + duration);
-            self.running.insert((now + duration, key));
+            table.running.insert((now + duration, key));
         }
-        while let Some((at, key)) = self.running.first().copied() {
+        while let Some((at, key)) = table.running.first().copied() {
             if at > now {
                 break;
             }
-            self.running.remove(&(at, key));
-            if let Some(timer) = self.slots.get_mut(key) {
+            table.running.remove(&(at, key));
+            if let Some(timer) = table.slots.get_mut(key) {
                 timer.when = When::Fired;
                 outbox.wake(timer.waker.take());
             }
@@ -123,7 +125,8 @@ impl Timers {
 
     /// Wakes everybody: the clock has stopped for good.
     pub(super) fn stop(&mut self, outbox: &mut Outbox) {
-        self.slots.values_mut().for_each(|timer| outbox.wake(timer.waker.take()));
+        let Some(table) = &mut self.0 else { return };
+        table.slots.values_mut().for_each(|timer| outbox.wake(timer.waker.take()));
     }
 }
 
