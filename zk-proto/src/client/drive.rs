@@ -265,7 +265,10 @@ impl<S> Open<S> {
             }
             let room = self.appetite.make_room(&mut self.input);
             match io.poll_read(&mut self.stream, cx, &mut self.input) {
-                Poll::Pending => return Ok(false),
+                Poll::Pending => {
+                    self.appetite.wait(&mut self.input);
+                    return Ok(false);
+                }
                 Poll::Ready(Ok(0)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
                 Poll::Ready(Ok(count)) => {
                     self.appetite.note(count, room);
@@ -377,6 +380,13 @@ impl Appetite {
         }
     }
 
+    /// There is nothing to read: keeps no room meanwhile where little comes. Memory that was just given back is quickly had again.
+    fn wait(self, input: &mut BytesMut) {
+        if self.is_quiet && self.room == Self::IDLE && input.is_empty() {
+            *input = BytesMut::new();
+        }
+    }
+
     /// Makes do with next to nothing when it was quiet since the last call.
     fn rest(&mut self, input: &mut BytesMut) {
         if self.is_quiet && input.is_empty() {
@@ -430,6 +440,8 @@ mod tests {
             read(&mut appetite, &mut input, 20);
         }
         assert!(input.capacity() <= Appetite::IDLE, "{} kept", input.capacity());
+        appetite.wait(&mut input);
+        assert_eq!(input.capacity(), 0);
 
         assert_eq!(read(&mut appetite, &mut input, 192), 2);
         assert_eq!(read(&mut appetite, &mut input, 192), 1);
