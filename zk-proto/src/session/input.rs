@@ -1,6 +1,6 @@
 //! What the server says.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
@@ -118,6 +118,10 @@ impl<T, W: Clone> Session<T, W> {
             xid::NOTIFICATION => return self.take_notification(&header, input),
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
+                if ready.pings.is_empty() {
+                    // There can be a thousand sessions that hear nothing else.
+                    ready.pings = VecDeque::new();
+                }
                 self.meter.heartbeats.record(self.now.nanos_since(sent));
                 self.prove(sent, header.err);
                 self.check_demand(header.err);

@@ -84,7 +84,7 @@ pub(super) struct Ready<T> {
     /// Credentials without reply: their replies overtake others.
     pub(super) auths: VecDeque<usize>,
     /// Watches that are still to be set again.
-    pub(super) replay: Option<ReplayCursor>,
+    pub(super) replay: Option<Box<ReplayCursor>>,
     /// The last transaction seen when the link was greeted: the same for all watches to set again.
     pub(super) replay_zxid: Zxid,
     /// Whether the link is to be left as soon as nothing is unanswered.
@@ -110,7 +110,7 @@ pub(super) struct Ready<T> {
     /// Whether the server has answered anything since the greeting.
     pub(super) proved: bool,
     /// On a read-only server: the search for a writable one.
-    pub(super) search: Option<Search>,
+    pub(super) search: Option<Box<Search>>,
 }
 
 impl<T> Ready<T> {
@@ -130,7 +130,7 @@ impl<T> Ready<T> {
             pings: VecDeque::new(),
             in_flight: VecDeque::new(),
             auths: VecDeque::new(),
-            replay: Some(ReplayCursor::default()),
+            replay: Some(Box::default()),
             replay_zxid: last_zxid,
             leaving: false,
             choked: false,
@@ -143,7 +143,7 @@ impl<T> Ready<T> {
             knows_create2: false,
             inquiry: if welcome.foreign { Inquiry::Due } else { Inquiry::Over },
             proved: false,
-            search: welcome.read_only.then(|| Search::new(now)),
+            search: welcome.read_only.then(|| Box::new(Search::new(now))),
         }
     }
 
