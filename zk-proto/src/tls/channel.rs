@@ -22,7 +22,7 @@ const OVERHEAD: usize = 128;
 const FRAGMENT: usize = 16 * 1024;
 
 /// How much is encrypted at a time: what the transport takes next is still in the processor's cache.
-const BITE: usize = 2 * FRAGMENT;
+const BITE: usize = 4 * FRAGMENT;
 
 /// How much room is made for plaintext when none has been left over.
 const PLAIN: usize = 4 * FRAGMENT;
