@@ -51,58 +51,74 @@ impl Deref for Background {
 
 pub(super) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The callers' side: work to begin, and work to go on with.
+/// The callers' side: work to begin, and work to go on with. Nothing while there is none.
 #[derive(Default)]
-pub(super) struct Chores {
+pub(super) struct Chores(Option<Box<Work>>);
+
+#[derive(Default)]
+struct Work {
     incoming: VecDeque<Chore>,
     due: VecDeque<Key>,
-    /// How many are not finished, those to begin included.
+    /// How much is not finished, what is to begin included.
     unfinished: usize,
 }
 
 impl Chores {
     pub(super) fn add(&mut self, chore: Chore) {
-        self.incoming.push_back(chore);
-        self.unfinished += 1;
+        let work = self.0.get_or_insert_default();
+        work.incoming.push_back(chore);
+        work.unfinished += 1;
     }
 
     /// Returns whether there is nothing left to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.unfinished == 0
+        self.0.is_none()
     }
 
     /// Returns whether there is something to poll.
     pub(super) fn is_due(&self) -> bool {
-        !self.incoming.is_empty() || !self.due.is_empty()
+        self.0.as_ref().is_some_and(|work| !work.incoming.is_empty() || !work.due.is_empty())
+    }
+
+    /// Notes that a task wants to be polled. It may be finished by now.
+    fn ring(&mut self, key: Key) {
+        if let Some(work) = &mut self.0 {
+            work.due.push_back(key);
+        }
     }
 
     /// Takes what the driver is to poll in one turn.
     pub(super) fn take(&mut self) -> Shift {
-        let incoming = self.incoming.len().min(POLLS_A_TURN);
-        let due = self.due.len().min(POLLS_A_TURN - incoming);
-        Shift { incoming: self.incoming.drain(..incoming).collect(), due: self.due.drain(..due).collect() }
+        let Some(work) = &mut self.0 else { return Shift::default() };
+        let incoming = work.incoming.len().min(POLLS_A_TURN);
+        let due = work.due.len().min(POLLS_A_TURN - incoming);
+        Shift { incoming: work.incoming.drain(..incoming).collect(), due: work.due.drain(..due).collect() }
     }
 
     /// Notes that work was finished.
     pub(super) fn finish(&mut self, count: usize) {
-        self.unfinished -= count;
+        let Some(work) = &mut self.0 else { return };
+        work.unfinished -= count;
+        if work.unfinished == 0 {
+            self.0 = None;
+        }
     }
 
     /// Takes everything, to be dropped.
     pub(super) fn clear(&mut self) -> VecDeque<Chore> {
-        self.due.clear();
-        self.unfinished = 0;
-        core::mem::take(&mut self.incoming)
+        self.0.take().map(|work| work.incoming).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Chores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chores").field("unfinished", &self.unfinished).finish_non_exhaustive()
+        let unfinished = self.0.as_ref().map_or(0, |work| work.unfinished);
+        f.debug_struct("Chores").field("unfinished", &unfinished).finish_non_exhaustive()
     }
 }
 
 /// What the driver polls in one turn.
+#[derive(Default)]
 pub(super) struct Shift {
     incoming: Vec<Chore>,
     due: Vec<Key>,
@@ -139,7 +155,7 @@ impl Wake for Bell {
         }
         if let Some(shared) = self.shared.upgrade() {
             shared.with(|exchange, outbox| {
-                exchange.chores.due.push_back(self.key);
+                exchange.chores.ring(self.key);
                 exchange.rouse(outbox);
             });
         }
