@@ -382,7 +382,7 @@ impl Appetite {
 
     /// There is nothing to read: keeps no room meanwhile where little comes. Memory that was just given back is quickly had again.
     fn wait(self, input: &mut BytesMut) {
-        if self.is_quiet && self.room == Self::IDLE && input.is_empty() {
+        if self.room == Self::IDLE && input.is_empty() {
             *input = BytesMut::new();
         }
     }
