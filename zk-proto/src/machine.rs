@@ -109,6 +109,7 @@ pub struct Transmit {
     first: Bytes,
     rest: VecDeque<Bytes>,
     /// Nothing else waited when it was made, so it is of no use to ask for the next one at once. A machine need not say so.
+    #[cfg(feature = "client")]
     pub(crate) is_last: bool,
 }
 
