@@ -100,7 +100,10 @@ pub async fn a_server_cut_off_from_its_quorum_serves_readers_only(ground: Ground
     let server = ground.test_server();
     let writer = ground.connect(&server.connect_string()).await;
     writer.create("/node", b"data").await.unwrap();
+    let mut states = writer.states();
     server.set_read_only(Some(ReadOnly::LocalSessions));
+    // What it asks for before it knows might go out on the link that is being cut.
+    reach(&mut states, is_suspended).await;
 
     let reader = soon(ground.builder(&server.connect_string()).read_only().connect()).await.unwrap();
     assert!(matches!(reader.state(), State::Connected { read_only: true, .. }), "{:?}", reader.state());
