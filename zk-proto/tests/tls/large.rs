@@ -44,7 +44,7 @@ fn what_is_large_is_encrypted_as_it_is_taken() {
     world.submit_write(1, &large());
 
     let encrypted = measure(|| world.machine.poll_transmit(world.link(), world.now).map(drop).expect("the first bite"));
-    assert!(encrypted.bytes_max < 64 << 10, "{} bytes for one bite", encrypted.bytes_max);
+    assert!(encrypted.bytes_max < 96 << 10, "{} bytes for one bite", encrypted.bytes_max);
     let link = world.link();
     let rest = measure(|| while world.machine.poll_transmit(link, world.now).is_some() {});
     // Nearly all of it is rustls' own, record by record.
@@ -73,7 +73,7 @@ fn keys_are_changed_amid_a_large_request() {
         world.turn();
         world.turn();
     }
-    assert!(world.longest_transmit < 64 << 10, "{} bytes at once", world.longest_transmit);
+    assert!(world.longest_transmit < 68 << 10, "{} bytes at once", world.longest_transmit);
     world.submit_read(2);
     world.run();
 
