@@ -65,11 +65,7 @@ impl Io for TokioIo {
         cx: &mut Context<'_>,
         chunks: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match chunks {
-            // What is sent as one piece costs the system less than a list of one.
-            [chunk] => Pin::new(stream).poll_write(cx, chunk),
-            chunks => Pin::new(stream).poll_write_vectored(cx, chunks),
-        }
+        Pin::new(stream).poll_write_vectored(cx, chunks)
     }
 
     fn timer(&self) -> Self::Timer {
