@@ -166,10 +166,9 @@ impl Tasks {
     /// Polls what is due, and returns how many are finished. Not to be called under the lock.
     pub(super) fn run(&mut self, shift: Shift, shared: &Arc<Shared>) -> usize {
         let begun = shift.incoming.into_iter().map(|chore| {
-            self.tasks.insert_with(|key| {
-                let bell = Arc::new(Bell { key, rung: AtomicBool::new(true), shared: Arc::downgrade(shared) });
-                Task { chore, waker: Waker::from(bell.clone()), bell }
-            })
+            let key = self.tasks.next_key();
+            let bell = Arc::new(Bell { key, rung: AtomicBool::new(true), shared: Arc::downgrade(shared) });
+            self.tasks.insert(Task { chore, waker: Waker::from(bell.clone()), bell })
         });
         let due: Vec<Key> = begun.collect::<Vec<_>>().into_iter().chain(shift.due).collect();
         due.into_iter().filter(|key| self.poll(*key)).count()

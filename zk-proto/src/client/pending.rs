@@ -110,6 +110,7 @@ impl Outcome {
     }
 
     /// Reads the reply of a request without a watch.
+    #[inline]
     pub(super) fn reply<R: Request>(self) -> Result<R::Reply, Error> {
         Ok(self.result?.decode::<R>()?)
     }

@@ -9,7 +9,7 @@ use super::{
     exchange::{Exchange, Session},
     shared::{Holder, Outbox},
     slots::{Key, Slots},
-    watcher::{Told, Watchers},
+    watcher::Told,
 };
 use crate::{
     AuthInfo,
@@ -88,47 +88,6 @@ impl Requests {
     }
 }
 
-/// The slots of a request that the session has not taken yet. They are given back where it refuses the request, and where the
-/// request, which may be a caller's own, panics.
-struct Reserved<'a> {
-    requests: &'a mut Requests,
-    watchers: &'a mut Watchers,
-    outbox: &'a mut Outbox,
-    key: Key,
-    watcher: Option<Key>,
-    is_kept: bool,
-}
-
-impl<'a> Reserved<'a> {
-    /// Reserves a slot for the reply, and one for the watcher if there is to be one.
-    fn new(requests: &'a mut Requests, watchers: &'a mut Watchers, told: Option<Told>, outbox: &'a mut Outbox) -> Self {
-        let watcher = told.map(|told| watchers.insert(told));
-        let key = requests.0.insert(Slot { request: None, watcher, progress: Progress::Waiting(None) });
-        Self { requests, watchers, outbox, key, watcher, is_kept: false }
-    }
-
-    /// Keeps the slots: the session has taken the request, and named it and its watch.
-    fn keep(mut self, request: RequestId, watch: Option<WatchId>) -> Key {
-        self.is_kept = true;
-        self.requests.0.get_mut(self.key).expect("it was just made").request = Some(request);
-        if let (Some(watcher), Some(watch)) = (self.watcher, watch) {
-            self.watchers.set_id(watcher, watch);
-        }
-        self.key
-    }
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            self.requests.0.remove(self.key);
-            if let Some(watcher) = self.watcher {
-                self.watchers.remove(watcher, self.outbox);
-            }
-        }
-    }
-}
-
 impl Exchange {
     /// Queues a request.
     pub(super) fn submit<R: Request>(
@@ -140,22 +99,18 @@ impl Exchange {
         outbox: &mut Outbox,
     ) -> Result<Key, Refusal> {
         self.admit(by)?;
+        // The slots are taken once the session has taken the request: it may refuse it, and a caller's own may panic.
         let Self { session, requests, watchers, .. } = self;
-        let taken = match entry {
-            Entry::Plain => {
-                let reserved = Reserved::new(requests, watchers, None, outbox);
-                let request = session.submit(request, Tag(reserved.key), options);
-                request.map(|request| reserved.keep(request, None))
-            }
+        let tag = Tag(requests.0.next_key());
+        let (request, watcher) = match entry {
+            Entry::Plain => (session.submit(request, tag, options).map_err(|refused| refused.reason)?, None),
             Entry::Watched { submit, told } => {
-                let told = told(request);
-                let reserved = Reserved::new(requests, watchers, Some(told), outbox);
-                let watcher = reserved.watcher.expect("it was made with one");
-                let ids = submit(session, request, Tag(reserved.key), WatchTag(watcher), options);
-                ids.map(|(request, watch)| reserved.keep(request, Some(watch)))
+                let (told, watch_tag) = (told(request), WatchTag(watchers.next_key()));
+                let ids = submit(session, request, tag, watch_tag, options).map_err(|refused| refused.reason)?;
+                (ids.0, Some(watchers.insert(told, ids.1)))
             }
         };
-        let key = taken.map_err(|refused| refused.reason)?;
+        let key = requests.0.insert(Slot { request: Some(request), watcher, progress: Progress::Waiting(None) });
         self.rouse(outbox);
         Ok(key)
     }
@@ -178,15 +133,18 @@ impl Exchange {
 
     /// Takes the outcome of a request, or else gives the place for a waker.
     pub(super) fn collect(&mut self, key: Key) -> Result<Outcome, &mut Option<Waker>> {
-        match self.requests.0.get(key).map(|slot| &slot.progress) {
-            Some(Progress::Over(_)) => match self.requests.0.remove(key) {
-                Some(Slot { progress: Progress::Over(result), watcher, .. }) => Ok(Outcome { result, watcher }),
-                _ => unreachable!("it was just there"),
-            },
-            _ => match self.requests.0.get_mut(key) {
-                Some(Slot { progress: Progress::Waiting(waker), .. }) => Err(waker),
-                _ => unreachable!("a request keeps its slot until its outcome is taken"),
-            },
+        const KEPT: &str = "a request keeps its slot until its outcome is taken";
+        let slots = &mut self.requests.0;
+        let slot = slots.get_mut(key).expect(KEPT);
+        if let Progress::Over(result) = &mut slot.progress {
+            let result = core::mem::replace(result, Err(RequestError::Lost));
+            let outcome = Outcome { result, watcher: slot.watcher };
+            slots.remove(key);
+            return Ok(outcome);
+        }
+        match &mut slots.get_mut(key).expect(KEPT).progress {
+            Progress::Waiting(waker) => Err(waker),
+            Progress::Over(_) | Progress::Orphaned => unreachable!("somebody waits for it, and it is not over"),
         }
     }
 

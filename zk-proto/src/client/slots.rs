@@ -40,25 +40,23 @@ impl<T> Slots<T> {
         self.len as usize
     }
 
-    /// Adds a value.
-    pub(super) fn insert(&mut self, value: T) -> Key {
-        self.insert_with(|_| value)
+    /// Returns the key that the next value is going to have.
+    pub(super) fn next_key(&self) -> Key {
+        let index = self.free.unwrap_or_else(|| u32::try_from(self.slots.len()).expect("fewer than 2^32 waiters"));
+        Key { index, use_number: self.uses.wrapping_add(1) }
     }
 
-    /// Adds a value that knows its key.
-    pub(super) fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
-        self.uses = self.uses.wrapping_add(1);
+    /// Adds a value.
+    pub(super) fn insert(&mut self, value: T) -> Key {
+        let key = self.next_key();
+        let taken = Slot::Taken { use_number: key.use_number, value };
+        self.uses = key.use_number;
         self.len += 1;
-        let use_number = self.uses;
-        let index = self.free.unwrap_or_else(|| u32::try_from(self.slots.len()).expect("fewer than 2^32 waiters"));
-        let key = Key { index, use_number };
-        let taken = Slot::Taken { use_number, value: make(key) };
-        match self.slots.get_mut(index as usize) {
+        match self.slots.get_mut(key.index as usize) {
             Some(slot) => {
-                let Slot::Free { next } = core::mem::replace(slot, taken) else {
-                    unreachable!("the list is of free ones")
-                };
+                let Slot::Free { next } = *slot else { unreachable!("the list is of free ones") };
                 self.free = next;
+                *slot = taken;
             }
             None => self.slots.push(taken),
         }
@@ -80,6 +78,7 @@ impl<T> Slots<T> {
     }
 
     /// Takes a value out.
+    #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if !matches!(slot, Slot::Taken { use_number, .. } if is_meant(*use_number, key)) {

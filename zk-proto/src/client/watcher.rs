@@ -210,26 +210,18 @@ impl Watchers {
         self.slots.len()
     }
 
-    /// Makes room for a watch that is about to be asked for.
-    pub(super) fn insert(&mut self, told: Told) -> Key {
-        let slot = match told {
-            Told(None) => Slot::Quiet(None),
-            told => Slot::Busy(self.busy.insert(Busy { told, ..Busy::new(None, None) })),
-        };
-        self.slots.insert(slot)
+    /// Returns the key that the next watcher is going to have.
+    pub(super) fn next_key(&self) -> Key {
+        self.slots.next_key()
     }
 
-    /// Notes the session's name for a watch.
-    pub(super) fn set_id(&mut self, key: Key, id: WatchId) {
-        match self.slots.get_mut(key) {
-            Some(Slot::Quiet(place)) => *place = Some(id),
-            Some(Slot::Busy(key)) => {
-                if let Some(busy) = self.busy.get_mut(*key) {
-                    busy.id = Some(id);
-                }
-            }
-            Some(Slot::Over(_)) | None => {}
-        }
+    /// Makes room for what a watch tells, which the session knows by this name.
+    pub(super) fn insert(&mut self, told: Told, id: WatchId) -> Key {
+        let slot = match told {
+            Told(None) => Slot::Quiet(Some(id)),
+            told => Slot::Busy(self.busy.insert(Busy { told, ..Busy::new(Some(id), None) })),
+        };
+        self.slots.insert(slot)
     }
 
     /// Lets go of a watch and returns the session's name for it.

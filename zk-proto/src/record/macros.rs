@@ -27,6 +27,7 @@ macro_rules! records {
                 Some(Self { $( $field: <$type as $crate::wire::Jute>::take_numbers(bytes)?, )* })
             }
 
+            #[inline]
             fn decode(input: &mut $crate::wire::Decoder) -> Result<Self, $crate::wire::DecodeError> {
                 // One look at the length does for all fields. Where they are not all there, the long way names the field.
                 if Self::IS_NUMBERS {
@@ -34,6 +35,12 @@ macro_rules! records {
                         return Ok(record);
                     }
                 }
+                Self::decode_fields(input)
+            }
+        }
+
+        impl $name {
+            fn decode_fields(input: &mut $crate::wire::Decoder) -> Result<Self, $crate::wire::DecodeError> {
                 Ok(Self {
                     $( $field: <$type as $crate::wire::Jute>::decode(input)
                         .map_err(|error| error.in_field($wire_name, $wire_field))?, )*

@@ -198,6 +198,7 @@ impl Reply {
     /// # Errors
     ///
     /// When the bytes are not such a reply. The request has been carried out all the same.
+    #[inline]
     pub fn decode<R: Request>(self) -> Result<R::Reply, DecodeError> {
         R::decode(&mut Decoder::new(self.body).with_root(self.root))
     }
