@@ -62,6 +62,7 @@ impl NodeData {
     }
 
     /// As [`decode`](Self::decode), where nothing follows.
+    #[inline]
     fn decode_last(body: &mut Decoder) -> Result<Self, DecodeError> {
         let (data, stat) = body.last_buffer_and()?;
         Ok(Self { data, stat })
@@ -107,6 +108,7 @@ macro_rules! path_requests {
                 )?
             }
 
+            #[inline]
             fn decode(body: &mut Decoder) -> Result<$reply, DecodeError> {
                 let decode: fn(&mut Decoder) -> Result<$reply, DecodeError> = $decode;
                 decode(body)

@@ -1,6 +1,6 @@
 //! What the server says.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
@@ -43,27 +43,29 @@ impl<T, W: Clone> Session<T, W> {
             }
         }
         let Some((link, _)) = self.phase.link() else { return };
+        let mut has_taken = false;
         while self.has_room() && self.phase.is(link) {
-            let limit = match &self.phase {
-                Phase::Greeting { .. } => greeting::LIMIT_BYTES,
-                Phase::Sasl { .. } => self.config.limits.receive_frame_bytes.min(secure::LIMIT_BYTES),
-                _ => self.config.limits.receive_frame_bytes,
-            };
+            let limit = self.config.limits.receive_frame_bytes;
             let taken = match &mut self.phase {
                 Phase::Ready(ready) => match ready.spare.split_frame(input, limit) {
                     Ok(None) => ready.spare.reserve_frame(input, limit).map(|()| None),
                     taken => taken,
                 },
-                _ => match split_frame(input, limit) {
-                    Ok(None) => reserve_frame(input, limit).map(|()| None),
-                    taken => taken,
-                },
+                phase => {
+                    let limit = match phase {
+                        Phase::Greeting { .. } => greeting::LIMIT_BYTES,
+                        Phase::Sasl { .. } => limit.min(secure::LIMIT_BYTES),
+                        _ => limit,
+                    };
+                    match split_frame(input, limit) {
+                        Ok(None) => reserve_frame(input, limit).map(|()| None),
+                        taken => taken,
+                    }
+                }
             };
             match taken {
                 Ok(Some(frame)) => {
-                    if let Phase::Ready(ready) = &mut self.phase {
-                        (ready.frame_since, ready.parts) = (Some(now), input.len() / PROGRESS_BYTES);
-                    }
+                    has_taken = true;
                     self.take_frame(frame);
                 }
                 Ok(None) => break,
@@ -77,6 +79,9 @@ impl<T, W: Clone> Session<T, W> {
         }
         let choked = !self.has_room();
         if let Phase::Ready(ready) = &mut self.phase {
+            if has_taken {
+                (ready.frame_since, ready.parts) = (Some(now), input.len() / PROGRESS_BYTES);
+            }
             if input.is_empty() {
                 ready.frame_since = None;
             }
@@ -86,7 +91,7 @@ impl<T, W: Clone> Session<T, W> {
         self.leave_if_idle();
     }
 
-    fn take_frame(&mut self, frame: Bytes) {
+    fn take_frame(&mut self, mut frame: Bytes) {
         // With its length field.
         self.meter.bytes_received += frame.len() as u64 + 4;
         let outcome = match &mut self.phase {
@@ -97,7 +102,10 @@ impl<T, W: Clone> Session<T, W> {
             }
             Phase::Sasl { .. } => self.take_sasl(Decoder::new(frame)),
             Phase::Auth { .. } => self.take_auth(Decoder::new(frame)),
-            Phase::Ready(_) => self.take_reply(Decoder::new(frame)),
+            Phase::Ready(_) => match Decoder::take_front(&mut frame) {
+                Ok(header) => self.take_reply(&header, frame),
+                Err(error) => Err(error.into()),
+            },
             // A server that speaks before it is spoken to.
             Phase::Greeting { sent: None, .. } | Phase::Dialing(_) => Err(Violation::Unasked(0)),
             Phase::Offline { .. } | Phase::Ended(_) => Ok(()),
@@ -111,11 +119,11 @@ impl<T, W: Clone> Session<T, W> {
         self.identity.as_ref().map_or(SessionId(0), |identity| identity.id)
     }
 
-    fn take_reply(&mut self, mut input: Decoder) -> Result<(), Violation> {
-        let header: ReplyHeader = input.get()?;
+    #[inline]
+    fn take_reply(&mut self, header: &ReplyHeader, body: Bytes) -> Result<(), Violation> {
         let Phase::Ready(ready) = &mut self.phase else { return Ok(()) };
         match header.xid {
-            xid::NOTIFICATION => return self.take_notification(&header, input),
+            xid::NOTIFICATION => return self.take_notification(header, Decoder::new(body)),
             xid::PING => {
                 let sent = ready.pings.pop_front().ok_or(Violation::Unasked(xid::PING))?;
                 if ready.pings.is_empty() {
@@ -131,7 +139,7 @@ impl<T, W: Clone> Session<T, W> {
                 self.auth_answered(index, header.err);
             }
             _ => {
-                let entry = answered(ready, &header)?;
+                let entry = answered(ready, header)?;
                 let known = self.last_zxid;
                 // Not from anything else: watch events would lose their siblings of the same transaction, and the answer
                 // to one frame of watches those of the next.
@@ -145,11 +153,9 @@ impl<T, W: Clone> Session<T, W> {
                 }
                 // Whatever else is answered says nothing about the server.
                 if header.err == ErrorCode::Ok && entry.op != OpCode::Create2 {
-                    return self.settle(entry, &header, known, input);
+                    return self.settle(entry, header, known, body);
                 }
-                if let Some(entry) = self.learn(entry, &header) {
-                    return self.settle(entry, &header, known, input);
-                }
+                return self.learn_and_settle(entry, header, known, body);
             }
         }
         Ok(())
@@ -160,6 +166,10 @@ impl<T, W: Clone> Session<T, W> {
         let is_late = broken!("counts a request as proof of life when it is answered, not when it was sent");
         let sent = if is_late { self.now } else { sent };
         let Phase::Ready(ready) = &mut self.phase else { return };
+        // Mostly many were handed out together.
+        if ready.proved && self.proved >= Some(sent) {
+            return;
+        }
         if !ready.proved {
             ready.proved = true;
             self.rotation.connected();
@@ -172,7 +182,21 @@ impl<T, W: Clone> Session<T, W> {
         }
     }
 
-    fn settle(&mut self, entry: Entry<T>, header: &ReplyHeader, known: Zxid, input: Decoder) -> Result<(), Violation> {
+    fn learn_and_settle(
+        &mut self,
+        entry: Entry<T>,
+        header: &ReplyHeader,
+        known: Zxid,
+        body: Bytes,
+    ) -> Result<(), Violation> {
+        match self.learn(entry, header) {
+            Some(entry) => self.settle(entry, header, known, body),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, entry: Entry<T>, header: &ReplyHeader, known: Zxid, body: Bytes) -> Result<(), Violation> {
         self.outbox.release(&entry);
         self.note_finished(entry.timed);
         self.settle_watch(&entry, header.err, known);
@@ -182,13 +206,13 @@ impl<T, W: Clone> Session<T, W> {
             self.meter.answered(entry.op, is_ok, self.now.nanos_since(sent));
         }
         match entry.owner {
-            Owner::Session(Internal::Inquiry) => self.inquired(header.err, input),
+            Owner::Session(Internal::Inquiry) => self.inquired(header.err, Decoder::new(body)),
             Owner::Session(internal) => return self.settle_internal(internal, header.err),
             Owner::Orphan { .. } => {}
             Owner::Caller { tag, root, .. } => {
                 let result = match header.err {
                     ErrorCode::Ok => {
-                        let (session, body) = (self.session_id(), input.into_rest());
+                        let session = self.session_id();
                         let body = match entry.plain {
                             Some(plain) => plain.complete(&body, header.zxid, session),
                             None => body,
@@ -339,12 +363,19 @@ impl<T, W: Clone> Session<T, W> {
 }
 
 /// Takes the request out that a reply belongs to: the oldest one, and no other.
-fn answered<T>(ready: &mut Box<Ready<T>>, header: &ReplyHeader) -> Result<Entry<T>, Violation> {
-    let expected = ready.in_flight.front().ok_or(Violation::Unasked(header.xid))?.xid;
-    if expected == header.xid || broken!("matches replies by order only") {
+#[inline]
+fn answered<T>(ready: &mut Ready<T>, header: &ReplyHeader) -> Result<Entry<T>, Violation> {
+    let is_expected = ready.in_flight.front().is_some_and(|entry| entry.xid == header.xid);
+    if is_expected || broken!("matches replies by order only") {
         return ready.in_flight.pop_front().ok_or(Violation::Unasked(header.xid));
     }
-    // An unknown operation is answered while it is read, ahead of everything in the server's pipeline.
+    answered_early(ready, header)
+}
+
+/// An unknown operation is answered while it is read, ahead of everything in the server's pipeline.
+#[cold]
+fn answered_early<T>(ready: &mut Ready<T>, header: &ReplyHeader) -> Result<Entry<T>, Violation> {
+    let expected = ready.in_flight.front().ok_or(Violation::Unasked(header.xid))?.xid;
     let overtakes = header.err == ErrorCode::Unimplemented && header.zxid == Zxid(-1);
     let index = ready.in_flight.iter().position(|entry| overtakes && entry.xid == header.xid);
     index.and_then(|index| ready.in_flight.remove(index)).ok_or(Violation::OutOfOrder { found: header.xid, expected })

@@ -164,6 +164,21 @@ impl Decoder {
         Some(value)
     }
 
+    /// Takes a value of numbers alone off the front of bytes.
+    ///
+    /// # Errors
+    ///
+    /// As the value's own [`Jute::decode`] says.
+    #[inline]
+    pub(crate) fn take_front<T: Jute>(bytes: &mut Bytes) -> Result<T, DecodeError> {
+        let value = match T::take_numbers(&mut &bytes[..]) {
+            Some(value) => value,
+            None => Self::new(bytes.clone()).get()?,
+        };
+        bytes.advance(T::MIN_BYTES);
+        Ok(value)
+    }
+
     /// Reads a `buffer`, and a value behind it that ends the bytes. As [`buffer`](Self::buffer) and [`get`](Self::get), but that
     /// the buffer takes over the hold on the memory, instead of sharing it: afterwards there is nothing left to read.
     pub(crate) fn last_buffer_and<T: Jute>(&mut self) -> Result<(Option<Bytes>, T), DecodeError> {
@@ -186,12 +201,6 @@ impl Decoder {
             return Err(self.error(DecodeErrorKind::CountBeyondFrame { claimed: count, possible }));
         }
         Ok(())
-    }
-
-    /// Returns all that is left.
-    pub(crate) fn into_rest(mut self) -> Bytes {
-        self.bytes.advance(self.at);
-        self.bytes
     }
 
     /// Returns the bytes that are left, without taking them.
