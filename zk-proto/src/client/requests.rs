@@ -139,7 +139,7 @@ impl Exchange {
         if let Progress::Over(result) = &mut slot.progress {
             let result = core::mem::replace(result, Err(RequestError::Lost));
             let outcome = Outcome { result, watcher: slot.watcher };
-            slots.remove(key);
+            slots.discard(key);
             return Ok(outcome);
         }
         match &mut slots.get_mut(key).expect(KEPT).progress {
@@ -162,7 +162,7 @@ impl Exchange {
                     self.places.call_first(outbox);
                 }
             }
-            Progress::Over(_) | Progress::Orphaned => _ = self.requests.0.remove(key),
+            Progress::Over(_) | Progress::Orphaned => self.requests.0.discard(key),
         }
         if let Some(watcher) = watcher {
             self.unwatch(watcher, outbox);
@@ -175,7 +175,7 @@ impl Exchange {
         let watcher = slot.watcher.take();
         match core::mem::replace(&mut slot.progress, Progress::Orphaned) {
             Progress::Waiting(waker) => outbox.discard(waker),
-            Progress::Over(_) | Progress::Orphaned => _ = self.requests.0.remove(key),
+            Progress::Over(_) | Progress::Orphaned => self.requests.0.discard(key),
         }
         if let Some(watcher) = watcher {
             self.unwatch(watcher, outbox);
@@ -187,7 +187,7 @@ impl Exchange {
         let Some(slot) = self.requests.0.get_mut(key) else { return };
         match core::mem::replace(&mut slot.progress, Progress::Over(result)) {
             Progress::Waiting(waker) => outbox.wake(waker),
-            Progress::Over(_) | Progress::Orphaned => _ = self.requests.0.remove(key),
+            Progress::Over(_) | Progress::Orphaned => self.requests.0.discard(key),
         }
     }
 }

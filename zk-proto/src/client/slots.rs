@@ -78,21 +78,30 @@ impl<T> Slots<T> {
     }
 
     /// Takes a value out.
-    #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
-        if !matches!(slot, Slot::Taken { use_number, .. } if is_meant(*use_number, key)) {
-            return None;
-        }
-        let taken = core::mem::replace(slot, Slot::Free { next: self.free });
+        self.get(key)?;
+        let taken = core::mem::replace(&mut self.slots[key.index as usize], Slot::Free { next: self.free });
         let Slot::Taken { value, .. } = taken else { unreachable!("it was just there") };
+        self.left(key);
+        Some(value)
+    }
+
+    /// Drops a value where it lies, instead of moving it out.
+    pub(super) fn discard(&mut self, key: Key) {
+        if self.get(key).is_some() {
+            self.slots[key.index as usize] = Slot::Free { next: self.free };
+            self.left(key);
+        }
+    }
+
+    /// Puts a slot that was freed at the head of those that are.
+    fn left(&mut self, key: Key) {
         self.free = Some(key.index);
         self.len -= 1;
         if self.len == 0 && self.slots.capacity() > KEPT_SLOTS {
             self.slots = Vec::new();
             self.free = None;
         }
-        Some(value)
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {

@@ -434,8 +434,7 @@ impl<T> Outbox<T> {
             }
             let piece = self.buffer.split_to(run).freeze();
             let mut at = 0;
-            for _ in 0..frames {
-                let Some(mut entry) = self.entries.pop_front() else { break };
+            for mut entry in self.entries.drain(..frames) {
                 entry.sent = Some(now);
                 entry.frame = if entry.resend || terms.may_lack(entry.op) {
                     Frame::Whole(Box::new([piece.slice(at..at + entry.bytes)]))

@@ -181,6 +181,7 @@ impl Decoder {
 
     /// Reads a `buffer`, and a value behind it that ends the bytes. As [`buffer`](Self::buffer) and [`get`](Self::get), but that
     /// the buffer takes over the hold on the memory, instead of sharing it: afterwards there is nothing left to read.
+    #[inline]
     pub(crate) fn last_buffer_and<T: Jute>(&mut self) -> Result<(Option<Bytes>, T), DecodeError> {
         let Some(len) = self.length()? else { return Ok((None, self.get()?)) };
         let from = self.at;
