@@ -22,7 +22,7 @@ impl Client {
     /// # }
     /// ```
     pub fn multi<'a>(&'a self) -> Call<'a, Multi<'a>, Vec<OpResult>> {
-        Call::new(self, Multi::default(), |outcome: Outcome| outcome.reply::<Multi<'_>>()?.map_err(Error::from))
+        Call::new(self, Multi::default(), |outcome: Outcome<'_>| outcome.reply::<Multi<'_>>()?.map_err(Error::from))
     }
 
     /// Begins a list of reads that see one moment of the server. Since 3.6.0. One that fails does not affect the others.

@@ -116,7 +116,7 @@ impl Client {
     /// locked, so they must not use the client: that would wait for the lock for ever. Should one of them panic, that
     /// request alone is lost.
     pub fn request<R: Request>(&self, request: R) -> Call<'_, R, R::Reply> {
-        Call::new(self, request, Outcome::reply::<R>)
+        Call::new(self, request, |outcome| outcome.reply::<R>())
     }
 
     /// Makes any request that can leave a watch, and gives its reply as it is, with the watcher. Where there is no reply
@@ -124,7 +124,7 @@ impl Client {
     ///
     /// For requests of your own, the same holds as for [`request`](Self::request), and for the methods of [`Watched`] too.
     pub fn request_watched<R: Watched>(&self, request: R) -> Call<'_, R, (R::Reply, Watcher)> {
-        self.request(request).into_form(Entry::watched(), Outcome::watched::<R>)
+        self.request(request).into_form(Entry::watched(), |outcome| outcome.watched::<R>())
     }
 
     /// Adds credentials to this and every later link, whatever the chroot. They come into effect before every request that is
@@ -132,7 +132,7 @@ impl Client {
     ///
     /// A server that refuses them ends the session with [`AuthFailed`](crate::session::End::AuthFailed).
     pub fn add_auth(&self, auth: AuthInfo) -> Pending<()> {
-        let finish = |outcome: Outcome| Ok(outcome.result.map(|_| ())?);
+        let finish = |outcome: Outcome<'_>| Ok(outcome.into_parts().0.map(|_| ())?);
         let taken = self.hold.shared.with(|exchange, outbox| exchange.add_auth(self.hold.by, auth, outbox));
         match taken {
             Ok(key) => Pending::submitted(self.hold.clone(), key, finish),
@@ -303,7 +303,7 @@ impl<'a, T> Call<'a, Reconfig<'a>, T> {
 }
 
 /// Reads the outcome of an exists: that there is no node is an answer.
-fn found(outcome: Outcome) -> Result<(Option<Stat>, Option<Watcher>), Error> {
+fn found(outcome: Outcome<'_>) -> Result<(Option<Stat>, Option<Watcher>), Error> {
     let (result, watcher) = outcome.into_parts();
     match result {
         Ok(reply) => Ok((Some(reply.decode::<Exists<'_>>()?), watcher)),

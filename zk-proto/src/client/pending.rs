@@ -41,7 +41,7 @@ struct Submitted {
 }
 
 /// Makes what the caller gets of how the request ended.
-pub(super) type Finish<T> = fn(Outcome) -> Result<T, Error>;
+pub(super) type Finish<T> = fn(Outcome<'_>) -> Result<T, Error>;
 
 impl<T> Pending<T> {
     pub(super) fn submitted(hold: Arc<Hold>, key: Key, finish: Finish<T>) -> Self {
@@ -97,32 +97,33 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// How a request ended, out of the lock.
-pub(super) struct Outcome {
-    pub(super) result: Result<Reply, RequestError>,
-    watcher: Option<Watcher>,
+/// How a request ended, out of the lock, and whose share in the session it was.
+pub(super) struct Outcome<'a> {
+    outcome: requests::Outcome,
+    hold: &'a Arc<Hold>,
 }
 
-impl Outcome {
-    pub(super) fn new(outcome: requests::Outcome, hold: &Arc<Hold>) -> Self {
-        let watcher = outcome.watcher.map(|key| Watcher::new(hold.clone(), key));
-        Self { result: outcome.result, watcher }
+impl<'a> Outcome<'a> {
+    pub(super) fn new(outcome: requests::Outcome, hold: &'a Arc<Hold>) -> Self {
+        Self { outcome, hold }
     }
 
     /// Reads the reply of a request without a watch.
     #[inline]
     pub(super) fn reply<R: Request>(self) -> Result<R::Reply, Error> {
-        Ok(self.result?.decode::<R>()?)
+        Ok(self.outcome.result?.decode::<R>()?)
     }
 
     /// Reads the reply of a request with a watch. Where it failed, the watch is given up.
     pub(super) fn watched<R: Request>(self) -> Result<(R::Reply, Watcher), Error> {
-        let reply = self.result?.decode::<R>()?;
-        Ok((reply, self.watcher.expect("the request was made with a watch")))
+        let (result, watcher) = self.into_parts();
+        let reply = result?.decode::<R>()?;
+        Ok((reply, watcher.expect("the request was made with a watch")))
     }
 
     /// Takes it apart, for those for whom an error can be an answer.
     pub(super) fn into_parts(self) -> (Result<Reply, RequestError>, Option<Watcher>) {
-        (self.result, self.watcher)
+        let watcher = self.outcome.watcher.map(|key| Watcher::new(self.hold.clone(), key));
+        (self.outcome.result, watcher)
     }
 }

@@ -132,6 +132,7 @@ impl Exchange {
     }
 
     /// Takes the outcome of a request, or else gives the place for a waker.
+    #[inline]
     pub(super) fn collect(&mut self, key: Key) -> Result<Outcome, &mut Option<Waker>> {
         const KEPT: &str = "a request keeps its slot until its outcome is taken";
         let slots = &mut self.requests.0;

@@ -78,23 +78,25 @@ impl Shared {
         let mut outbox = Outbox::default();
         loop {
             let mut exchange = self.lock();
-            let polled = match look(&mut exchange, &mut outbox) {
-                Ok(found) => Some(Poll::Ready(found)),
-                Err(Some(waker)) if waker.will_wake(cx.waker()) => Some(Poll::Pending),
-                Err(place) => fresh.take().map(|waker| {
-                    outbox.discard(place.replace(waker));
-                    Poll::Pending
-                }),
-            };
-            drop(exchange);
-            match polled {
-                Some(polled) => {
+            match look(&mut exchange, &mut outbox) {
+                Ok(found) => {
+                    drop(exchange);
                     outbox.deliver();
-                    return polled;
+                    return Poll::Ready(found);
                 }
-                None => fresh = Some(cx.waker().clone()),
+                Err(Some(waker)) if waker.will_wake(cx.waker()) => break,
+                Err(place) => {
+                    if let Some(waker) = fresh.take() {
+                        outbox.discard(place.replace(waker));
+                        break;
+                    }
+                }
             }
+            drop(exchange);
+            fresh = Some(cx.waker().clone());
         }
+        outbox.deliver();
+        Poll::Pending
     }
 }
 

@@ -47,6 +47,7 @@ impl<T> Slots<T> {
     }
 
     /// Adds a value.
+    #[inline]
     pub(super) fn insert(&mut self, value: T) -> Key {
         let key = self.next_key();
         let taken = Slot::Taken { use_number: key.use_number, value };
@@ -87,6 +88,7 @@ impl<T> Slots<T> {
     }
 
     /// Drops a value where it lies, instead of moving it out.
+    #[inline]
     pub(super) fn discard(&mut self, key: Key) {
         if self.get(key).is_some() {
             self.slots[key.index as usize] = Slot::Free { next: self.free };
