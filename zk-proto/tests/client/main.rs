@@ -10,6 +10,4 @@ mod requests;
 mod sessions;
 mod support;
 mod threads;
-#[cfg(feature = "tracing")]
-mod tracing;
 mod watchers;

@@ -1,4 +1,12 @@
 //! What whoever traces is told.
+//!
+//! In a process of its own: while there is only one listener, a thread without any that comes first to the place of an event turns it
+//! off for all threads.
+#![cfg(all(feature = "client", feature = "tracing"))]
+
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "client/support.rs"]
+mod support;
 
 use std::{
     fmt::{Debug, Write},
@@ -18,7 +26,7 @@ use zk_proto::{
     code::ErrorCode,
 };
 
-use crate::support::{Nothing, SESSION, Task, World, config, data};
+use support::{Nothing, SESSION, Task, World, config, data};
 
 /// Writes down what it is told, one line an event, and asks the client about itself meanwhile.
 #[derive(Clone, Default)]
