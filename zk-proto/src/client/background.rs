@@ -124,11 +124,9 @@ pub(super) struct Shift {
     due: Vec<Key>,
 }
 
-/// The driver's side: the work itself.
+/// The driver's side: the work itself. Nothing until there is some.
 #[derive(Default)]
-pub(super) struct Tasks {
-    tasks: Slots<Task>,
-}
+pub(super) struct Tasks(Option<Box<Slots<Task>>>);
 
 struct Task {
     chore: Chore,
@@ -165,18 +163,21 @@ impl Wake for Bell {
 impl Tasks {
     /// Polls what is due, and returns how many are finished. Not to be called under the lock.
     pub(super) fn run(&mut self, shift: Shift, shared: &Arc<Shared>) -> usize {
+        let tasks = self.0.get_or_insert_default();
         let begun = shift.incoming.into_iter().map(|chore| {
-            let key = self.tasks.next_key();
+            let key = tasks.next_key();
             let bell = Arc::new(Bell { key, rung: AtomicBool::new(true), shared: Arc::downgrade(shared) });
-            self.tasks.insert(Task { chore, waker: Waker::from(bell.clone()), bell })
+            tasks.insert(Task { chore, waker: Waker::from(bell.clone()), bell })
         });
         let due: Vec<Key> = begun.collect::<Vec<_>>().into_iter().chain(shift.due).collect();
-        due.into_iter().filter(|key| self.poll(*key)).count()
+        due.into_iter().filter(|key| tasks.poll(*key)).count()
     }
+}
 
+impl Slots<Task> {
     /// Polls one task, and returns whether it is finished.
     fn poll(&mut self, key: Key) -> bool {
-        let Some(Task { chore, bell, waker }) = self.tasks.get_mut(key) else { return false };
+        let Some(Task { chore, bell, waker }) = self.get_mut(key) else { return false };
         // Before the poll: what rings during it wants another one.
         if !broken!("loses what rings while its work is polled") {
             bell.rung.store(false, Ordering::Release);
@@ -188,7 +189,7 @@ impl Tasks {
             bell.rung.store(false, Ordering::Release);
         }
         if is_finished {
-            self.tasks.remove(key);
+            self.remove(key);
         }
         is_finished
     }

@@ -3,7 +3,7 @@
 use core::{
     borrow::Borrow,
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -40,10 +40,8 @@ const CHUNKS_A_WRITE: usize = 32;
 pub fn drive<M: Machine, I: Io>(mut machine: M, io: I) -> impl Future<Output = End> {
     async move {
         let (machine, io) = (&mut machine, &io);
-        let dial = move |server: Server| Box::pin(async move { dial(io, &server).await });
-        let mut driving =
-            Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None, has_let_go: false };
-        poll_fn(|cx| driving.poll(cx)).await
+        let dial = |io, server: Server| Box::pin(async move { dial(io, &server).await });
+        Driving { machine, io, dial, link: None, probe: None, timer: io.timer(), armed: None }.await
     }
 }
 
@@ -58,8 +56,6 @@ struct Driving<'a, M, I: Io, D, F> {
     timer: I::Timer,
     /// The deadline that the timer waits for. It may be earlier than the machine's.
     armed: Option<Instant>,
-    /// Others were let go first, in the middle of this turn.
-    has_let_go: bool,
 }
 
 /// One transport: all of it belongs to one link, and dies with it.
@@ -83,17 +79,37 @@ struct Open<S> {
     is_stalled: bool,
     /// Much has come in one read.
     has_news: bool,
-    output: Option<Transmit>,
+    /// Others were let go first, in the middle of this turn.
+    has_let_go: bool,
+    /// What was not written whole. Seldom there, too.
+    output: Option<Box<Transmit>>,
 }
 
-impl<M, I, D, F> Driving<'_, M, I, D, F>
+impl<'a, M, I, D, F> Future for Driving<'a, M, I, D, F>
 where
     M: Machine,
     I: Io,
-    D: Fn(Server) -> F,
+    D: Fn(&'a I, Server) -> F,
     F: Future<Output = Result<I::Stream, DialError>> + Unpin,
 {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    type Output = End;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        self.take_turns(cx)
+    }
+}
+
+/// What must stay where it is lies in boxes of its own.
+impl<M, I: Io, D, F> Unpin for Driving<'_, M, I, D, F> {}
+
+impl<'a, M, I, D, F> Driving<'a, M, I, D, F>
+where
+    M: Machine,
+    I: Io,
+    D: Fn(&'a I, Server) -> F,
+    F: Future<Output = Result<I::Stream, DialError>> + Unpin,
+{
+    fn take_turns(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..TURNS_A_POLL {
             let now = self.io.now();
             let mut is_busy = false;
@@ -102,9 +118,7 @@ where
             }
             // Those who have just heard of a reply have mostly more to ask. When all have run, one turn sends what they want, and none
             // of them has to wake this task. But only once, or a server that never stops would never be answered.
-            let has_news = self.link.as_mut().is_some_and(Transport::take_news);
-            self.has_let_go = I::HAS_NEIGHBOURS && has_news && !self.has_let_go;
-            if self.has_let_go {
+            if I::HAS_NEIGHBOURS && self.link.as_mut().is_some_and(Transport::lets_go) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -114,11 +128,11 @@ where
                 match self.machine.wants() {
                     Wants::Nothing(end) => return Poll::Ready(end),
                     Wants::Offline => self.link = None,
-                    Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(server)),
+                    Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(self.io, server)),
                 }
                 match self.machine.wants_probe() {
                     None => self.probe = None,
-                    Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(server)),
+                    Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(self.io, server)),
                 }
             }
             for transport in self.link.iter_mut().chain(self.probe.as_deref_mut()) {
@@ -208,12 +222,11 @@ impl<S, F: Future<Output = Result<S, DialError>> + Unpin> Transport<S, F> {
         }
     }
 
-    /// Returns whether more than a few replies have come since the last call.
-    fn take_news(&mut self) -> bool {
-        match &mut self.stage {
-            Stage::Open(open) => core::mem::take(&mut open.has_news),
-            Stage::Dialing(_) | Stage::Gone => false,
-        }
+    /// Returns whether more than a few replies have come since the last call, unless it returned true.
+    fn lets_go(&mut self) -> bool {
+        let Stage::Open(open) = &mut self.stage else { return false };
+        open.has_let_go = core::mem::take(&mut open.has_news) && !open.has_let_go;
+        open.has_let_go
     }
 
     /// A deadline has passed: gives back memory if nothing much has come since the last one.
@@ -238,6 +251,7 @@ impl<S> Open<S> {
             appetite: Appetite::default(),
             is_stalled: false,
             has_news: false,
+            has_let_go: false,
             output: None,
         }
     }
@@ -295,28 +309,27 @@ impl<S> Open<S> {
         I: Io<Stream = S>,
     {
         for _ in 0..WRITES_A_TURN {
-            let transmit = match &mut self.output {
-                Some(transmit) => transmit,
-                None => match machine.poll_transmit(link, now) {
-                    Some(transmit) => self.output.insert(transmit),
-                    None => return Ok(false),
-                },
-            };
+            let rest = self.output.take().map(|rest| *rest);
+            let Some(mut transmit) = rest.or_else(|| machine.poll_transmit(link, now)) else { return Ok(false) };
             let mut chunks = [IoSlice::new(&[]); CHUNKS_A_WRITE];
             let count = transmit.chunks_vectored(&mut chunks);
-            match io.poll_write(&mut self.stream, cx, &chunks[..count]) {
-                Poll::Pending => return Ok(false),
+            let is_blocked = match io.poll_write(&mut self.stream, cx, &chunks[..count]) {
+                Poll::Pending => true,
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => transmit.advance(count),
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => return Err(error),
-            }
-            if !transmit.has_remaining() {
-                let is_last = transmit.is_last;
-                self.output = None;
-                if is_last {
-                    return Ok(false);
+                Poll::Ready(Ok(count)) => {
+                    transmit.advance(count);
+                    false
                 }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => false,
+                Poll::Ready(Err(error)) => return Err(error),
+            };
+            let is_last = transmit.is_last;
+            let is_over = !transmit.has_remaining();
+            if !is_over {
+                self.output = Some(Box::new(transmit));
+            }
+            if is_blocked || is_over && is_last {
+                return Ok(false);
             }
         }
         Ok(true)
