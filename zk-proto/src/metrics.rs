@@ -157,12 +157,15 @@ impl Histogram {
     };
 
     pub(crate) fn record(&mut self, nanos: u64) {
-        // From below, for most are short.
-        let bucket = Self::BOUNDS_NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(Self::BOUNDS.len());
-        self.buckets[bucket] += 1;
+        self.buckets[Self::bucket(nanos)] += 1;
         self.count += 1;
         self.sum_nanos = self.sum_nanos.saturating_add(nanos);
         self.longest_nanos = self.longest_nanos.max(nanos);
+    }
+
+    fn bucket(nanos: u64) -> usize {
+        // From below, for most are short.
+        Self::BOUNDS_NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(Self::BOUNDS.len())
     }
 
     /// Returns how many durations there were.
@@ -196,6 +199,31 @@ impl Histogram {
         let rank = (u128::from(self.count) * u128::from(percent.min(100))).div_ceil(100).max(1);
         let (bound, _) = self.cumulative().find(|(_, count)| u128::from(*count) >= rank)?;
         Some(bound.map_or(self.longest(), |bound| bound.min(self.longest())))
+    }
+}
+
+/// A histogram in half the room, for what happens a few times a second at most: there can be a thousand.
+#[derive(Debug, Default)]
+pub(crate) struct SlowHistogram {
+    buckets: [u32; Histogram::BOUNDS.len() + 1],
+    sum_nanos: u64,
+    longest_nanos: u64,
+}
+
+impl SlowHistogram {
+    pub(crate) fn record(&mut self, nanos: u64) {
+        let bucket = &mut self.buckets[Histogram::bucket(nanos)];
+        *bucket = bucket.saturating_add(1);
+        self.sum_nanos = self.sum_nanos.saturating_add(nanos);
+        self.longest_nanos = self.longest_nanos.max(nanos);
+    }
+}
+
+impl From<&SlowHistogram> for Histogram {
+    fn from(slow: &SlowHistogram) -> Self {
+        let SlowHistogram { buckets, sum_nanos, longest_nanos } = *slow;
+        let buckets = buckets.map(u64::from);
+        Self { buckets, count: buckets.iter().sum(), sum_nanos, longest_nanos }
     }
 }
 
@@ -254,6 +282,16 @@ mod tests {
         assert_eq!((hundred.percentile(100), hundred.percentile(255)), (Some(60_000 * MS), Some(60_000 * MS)));
         assert_eq!(histogram([3 * MS]).percentile(50), Some(3 * MS));
         assert_eq!((hundred.count(), hundred.sum(), hundred.longest()), (100, 60_118 * MS, 60_000 * MS));
+    }
+
+    #[test]
+    fn the_small_histogram_counts_as_the_large_one() {
+        let (mut small, mut large) = (SlowHistogram::default(), Histogram::default());
+        for nanos in [0, 1, 100_000, 100_001, 3_000_000, 10_000_000_000, u64::MAX] {
+            small.record(nanos);
+            large.record(nanos);
+        }
+        assert_eq!(Histogram::from(&small), large);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What the session counts as it goes.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::RequestError;
 use crate::{
     Instant,
     code::OpCode,
-    metrics::{Histogram, OperationMetrics},
+    metrics::{OperationMetrics, SlowHistogram},
 };
 
 /// An answer that took long.
@@ -22,19 +22,26 @@ pub(crate) struct Slow {
 #[cfg(feature = "tracing")]
 const KEPT_SLOW: usize = 16;
 
+/// The operations that were used.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
-    /// The operations that were used; those of `tallies` in the same order. A program uses few, and they lie side by side.
+struct Operations {
+    /// Those of `tallies` in the same order. A program uses few, and they lie side by side.
     ops: Vec<OpCode>,
     tallies: Vec<OperationMetrics>,
     /// The one that was used last, and is likely the next.
     last: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// Nothing until there is a request.
+    operations: Option<Box<Operations>>,
     /// From when on an answer is slow.
     slow_nanos: u64,
     pub(super) slow: u64,
     #[cfg(feature = "tracing")]
     pub(super) slow_answers: Vec<Slow>,
-    pub(super) heartbeats: Histogram,
+    pub(super) heartbeats: SlowHistogram,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
     pub(super) watch_events: u64,
@@ -57,15 +64,16 @@ impl Meter {
     }
 
     fn tally(&mut self, op: OpCode) -> &mut OperationMetrics {
-        if self.ops.get(self.last) != Some(&op) {
-            let known = self.ops.iter().position(|known| *known == op);
-            self.last = known.unwrap_or_else(|| {
-                self.ops.push(op);
-                self.tallies.push(OperationMetrics::new(op));
-                self.ops.len() - 1
+        let Operations { ops, tallies, last } = &mut **self.operations.get_or_insert_default();
+        if ops.get(*last) != Some(&op) {
+            let known = ops.iter().position(|known| *known == op);
+            *last = known.unwrap_or_else(|| {
+                ops.push(op);
+                tallies.push(OperationMetrics::new(op));
+                ops.len() - 1
             });
         }
-        &mut self.tallies[self.last]
+        &mut tallies[*last]
     }
 
     /// A caller's request is over without an answer.
@@ -118,6 +126,6 @@ impl Meter {
     }
 
     pub(super) fn operations(&self) -> Vec<OperationMetrics> {
-        self.tallies.clone()
+        self.operations.as_ref().map(|operations| operations.tallies.clone()).unwrap_or_default()
     }
 }

@@ -376,7 +376,7 @@ impl<T, W: Clone> Session<T, W> {
             last_zxid: self.last_zxid,
             operations: meter.operations(),
             slow: meter.slow,
-            heartbeats: meter.heartbeats.clone(),
+            heartbeats: (&meter.heartbeats).into(),
             bytes_sent: meter.bytes_sent,
             bytes_received: meter.bytes_received,
             queued: self.outbox.len(),
