@@ -117,7 +117,9 @@ impl<T, W: Clone> Session<T, W> {
 
     /// Settles what was in flight. What had not been handed out stays, but for what was about that link alone.
     fn link_lost(&mut self, mut ready: Ready<T>, cause: Cause) {
-        self.watches.link_lost();
+        if let Some(watches) = self.watches.known() {
+            watches.link_lost();
+        }
         self.probe = None;
         self.resync = None;
         // Where the answer to the oldest request is what broke the link, asking for it again would break the next one.
@@ -174,7 +176,9 @@ impl<T, W: Clone> Session<T, W> {
         }
         self.meter.not_cut_off(self.now);
         self.meter.expired += u64::from(matches!(end, End::Expired | End::Rejected));
-        self.watches.clear();
+        if let Some(watches) = self.watches.known() {
+            watches.clear();
+        }
         self.deadlines.clear();
         (self.probe, self.resync, self.rejections, self.suspended_at, self.closing) = (None, None, None, None, None);
         self.set_state(State::Ended(end));

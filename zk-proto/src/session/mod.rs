@@ -83,8 +83,8 @@ pub use phase::TRANSITIONS;
 use probe::Probe;
 pub use secure::AuthFailure;
 pub use submit::{RequestId, SubmitOptions};
-use watches::Registry;
 pub use watches::WatchId;
+use watches::Watches;
 
 /// The protocol's own xids.
 mod xid {
@@ -139,7 +139,7 @@ pub struct Session<T, W = T> {
     state: State,
     suspended_at: Option<Instant>,
     outbox: Outbox<T>,
-    watches: Registry<W>,
+    watches: Watches<W>,
     auths: Vec<Auth<T>>,
     deadlines: Deadlines,
     events: VecDeque<Event<T, W>>,
@@ -198,7 +198,7 @@ impl<T, W: Clone> Session<T, W> {
             suspended_at: None,
             outbox: Outbox::new(),
             // Dice of its own, so that what is thrown elsewhere does not depend on it.
-            watches: Registry::new(Rng::new(seed.map(|byte| !byte))),
+            watches: Watches::new(Rng::new(seed.map(|byte| !byte))),
             auths,
             deadlines: Deadlines::default(),
             events: VecDeque::new(),

@@ -106,7 +106,10 @@ impl<T, W: Clone> Session<T, W> {
             if waits || transmit.remaining() >= limits.helping_bytes {
                 break;
             }
-            let Some(chunk) = self.watches.next_chunk(cursor, ready.replay_zxid, limits.watch_chunk_bytes) else {
+            let watches = self.watches.known();
+            let Some(chunk) =
+                watches.and_then(|watches| watches.next_chunk(cursor, ready.replay_zxid, limits.watch_chunk_bytes))
+            else {
                 ready.replay = None;
                 break;
             };

@@ -21,7 +21,8 @@ mod replay;
 mod slots;
 mod table;
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::ops::{Deref, DerefMut};
 
 use hash::HashKey;
 use lists::{List, PERSISTENT_LISTS, bit, can_carry};
@@ -62,6 +63,39 @@ pub(super) enum Confirmed {
     Uncarried(Arc<str>),
 }
 
+/// The registry of a session: nothing until there is a watch.
+pub(super) struct Watches<W> {
+    key: HashKey,
+    registry: Option<Box<Registry<W>>>,
+}
+
+impl<W> Watches<W> {
+    /// Begins with no watches. The dice decide what an adversary must not foresee: where in the table a path lies.
+    pub(super) fn new(mut rng: Rng) -> Self {
+        Self { key: HashKey::new([rng.next_u64(), rng.next_u64()]), registry: None }
+    }
+
+    /// Returns the registry if there ever was a watch. To change it otherwise is to make it.
+    pub(super) fn known(&mut self) -> Option<&mut Registry<W>> {
+        self.registry.as_deref_mut()
+    }
+}
+
+impl<W> Deref for Watches<W> {
+    type Target = Registry<W>;
+
+    fn deref(&self) -> &Registry<W> {
+        // Nothing is found in an empty one, whatever its key.
+        self.registry.as_deref().unwrap_or(const { &Registry::new(HashKey::new([0; 2])) })
+    }
+}
+
+impl<W> DerefMut for Watches<W> {
+    fn deref_mut(&mut self) -> &mut Registry<W> {
+        self.registry.get_or_insert_with(|| Box::new(Registry::new(self.key)))
+    }
+}
+
 pub(super) struct Registry<W> {
     slots: Slots<W>,
     paths: Paths,
@@ -80,19 +114,19 @@ struct Recursive {
     longest: usize,
 }
 
-impl<W: Clone> Registry<W> {
-    /// Makes an empty registry. The dice decide what an adversary must not foresee: where in the table a path lies.
-    pub(super) fn new(mut rng: Rng) -> Self {
-        let key = HashKey::new([rng.next_u64(), rng.next_u64()]);
+impl<W> Registry<W> {
+    const fn new(key: HashKey) -> Self {
         Self {
             slots: Slots::new(),
             paths: Paths::new(key),
-            recursive: Recursive::default(),
+            recursive: Recursive { count: 0, longest: 0 },
             modes_apart: false,
             without_persistent: false,
         }
     }
+}
 
+impl<W: Clone> Registry<W> {
     /// Forgets every watch, but not which names were given away.
     pub(super) fn clear(&mut self) {
         self.slots.clear();
@@ -134,8 +168,8 @@ impl<W: Clone> Registry<W> {
         self.slots.get(id).map(|watch| watch.kind)
     }
 
-    /// Returns how to ask for a watch, and what was found of its path.
-    pub(super) fn asking(&self, kind: WatchKind, server_path: &str) -> (Asking, Found) {
+    /// Returns how to ask for a watch, and what was found of its path: by the key of this registry, not of one that is empty.
+    pub(super) fn asking(&mut self, kind: WatchKind, server_path: &str) -> (Asking, Found) {
         let found = self.paths.look_for(server_path);
         let Some(path) = found.key else { return (Asking::Plainly, found) };
         let mut kinds = 0;

@@ -52,9 +52,8 @@ const KEPT_PATHS: usize = 64;
 const KEPT_HOLES: usize = 4096;
 
 impl Paths {
-    pub(super) fn new(hash_key: HashKey) -> Self {
-        let (table, records, text) = (Table::default(), Vec::new(), String::new());
-        Self { hash_key, table, records, free: NONE, len: 0, text, holes: 0 }
+    pub(super) const fn new(hash_key: HashKey) -> Self {
+        Self { hash_key, table: Table::new(), records: Vec::new(), free: NONE, len: 0, text: String::new(), holes: 0 }
     }
 
     /// Forgets all, and gives the memory back.
