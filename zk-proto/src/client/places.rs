@@ -13,8 +13,12 @@ use crate::{broken::broken, session::End};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
+/// The queue; nothing while nobody waits.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct Places(Option<Box<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
     queue: BTreeMap<Ticket, Option<Waker>>,
     /// Those who queued up for a session that is over, and have not been told yet.
     ended: BTreeMap<Ticket, End>,
@@ -35,25 +39,27 @@ pub(super) enum Turn {
 impl Places {
     /// Returns whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 
     /// Returns how many wait.
     pub(super) fn len(&self) -> usize {
-        self.queue.len()
+        self.0.as_ref().map_or(0, |places| places.queue.len())
     }
 
     /// Queues up.
     pub(super) fn join(&mut self) -> Ticket {
-        let ticket = Ticket(self.next);
-        self.next += 1;
-        self.queue.insert(ticket, None);
+        let places = self.0.get_or_insert_default();
+        let ticket = Ticket(places.next);
+        places.next += 1;
+        places.queue.insert(ticket, None);
         ticket
     }
 
     /// Returns whose turn it is.
     pub(super) fn turn(&self, ticket: Ticket) -> Turn {
-        match (self.ended.get(&ticket), self.queue.first_key_value()) {
+        let Some(places) = &self.0 else { return Turn::Now };
+        match (places.ended.get(&ticket), places.queue.first_key_value()) {
             (Some(end), _) => Turn::Never(*end),
             (None, Some((first, _))) if *first < ticket => Turn::Later,
             (None, _) => Turn::Now,
@@ -62,20 +68,27 @@ impl Places {
 
     /// Returns the place for the waker of a ticket.
     pub(super) fn waker(&mut self, ticket: Ticket) -> &mut Option<Waker> {
-        self.queue.get_mut(&ticket).expect("a ticket is in the queue until it leaves")
+        let waker = self.0.as_mut().and_then(|places| places.queue.get_mut(&ticket));
+        waker.expect("a ticket is in the queue until it leaves")
     }
 
     /// Wakes the first of the queue: there may be a place.
     pub(super) fn call_first(&mut self, outbox: &mut Outbox) {
-        if let Some(mut first) = self.queue.first_entry() {
+        let Some(places) = &mut self.0 else { return };
+        if let Some(mut first) = places.queue.first_entry() {
             outbox.wake(first.get_mut().take());
         }
     }
 
     /// Leaves the queue, with or without having got a place.
     pub(super) fn leave(&mut self, ticket: Ticket, outbox: &mut Outbox) {
-        self.ended.remove(&ticket);
-        if let Some(waker) = self.queue.remove(&ticket) {
+        let Some(places) = &mut self.0 else { return };
+        places.ended.remove(&ticket);
+        let left = places.queue.remove(&ticket);
+        if places.queue.is_empty() && places.ended.is_empty() {
+            self.0 = None;
+        }
+        if let Some(waker) = left {
             outbox.discard(waker);
             if !broken!("tells nobody that a place was left") {
                 self.call_first(outbox);
@@ -85,8 +98,9 @@ impl Places {
 
     /// Tells everybody that the session for which they queued up is over.
     pub(super) fn end(&mut self, end: End, outbox: &mut Outbox) {
-        for (ticket, waker) in core::mem::take(&mut self.queue) {
-            self.ended.insert(ticket, end);
+        let Some(places) = &mut self.0 else { return };
+        for (ticket, waker) in core::mem::take(&mut places.queue) {
+            places.ended.insert(ticket, end);
             outbox.wake(waker);
         }
     }

@@ -114,10 +114,16 @@ impl fmt::Debug for Watcher {
 /// What was told to each watcher and not heard yet.
 #[derive(Debug)]
 pub(super) struct Watchers {
-    slots: Slots<Slot>,
-    busy: Slots<Busy>,
+    /// Nothing until there is one.
+    table: Option<Box<Table>>,
     /// How many events one watcher may be behind.
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: Slots<Slot>,
+    busy: Slots<Busy>,
 }
 
 /// There may be a hundred thousand watchers. Most were told nothing yet, and where nobody waits for one either, it is a name.
@@ -202,35 +208,37 @@ impl Queue {
 
 impl Watchers {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { slots: Slots::new(), busy: Slots::new(), limit }
+        Self { table: None, limit }
     }
 
     /// Returns how many watchers there are.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.table.as_ref().map_or(0, |table| table.slots.len())
     }
 
     /// Returns the key that the next watcher is going to have.
-    pub(super) fn next_key(&self) -> Key {
-        self.slots.next_key()
+    pub(super) fn next_key(&mut self) -> Key {
+        self.table.get_or_insert_default().slots.next_key()
     }
 
     /// Makes room for what a watch tells, which the session knows by this name.
     pub(super) fn insert(&mut self, told: Told, id: WatchId) -> Key {
+        let table = self.table.get_or_insert_default();
         let slot = match told {
             Told(None) => Slot::Quiet(Some(id)),
-            told => Slot::Busy(self.busy.insert(Busy { told, ..Busy::new(Some(id), None) })),
+            told => Slot::Busy(table.busy.insert(Busy { told, ..Busy::new(Some(id), None) })),
         };
-        self.slots.insert(slot)
+        table.slots.insert(slot)
     }
 
     /// Lets go of a watch and returns the session's name for it.
     pub(super) fn remove(&mut self, key: Key, outbox: &mut Outbox) -> Option<WatchId> {
-        match self.slots.remove(key)? {
+        let table = self.table.as_mut()?;
+        match table.slots.remove(key)? {
             Slot::Quiet(id) => id,
             Slot::Over(_) => None,
             Slot::Busy(key) => {
-                let busy = self.busy.remove(key)?;
+                let busy = table.busy.remove(key)?;
                 outbox.discard(busy.waker);
                 busy.id
             }
@@ -258,12 +266,13 @@ impl Watchers {
 
     /// Ends all watches with their session.
     pub(super) fn end(&mut self, end: End, outbox: &mut Outbox) {
-        for slot in self.slots.values_mut() {
+        let Some(table) = &mut self.table else { return };
+        for slot in table.slots.values_mut() {
             if let Slot::Quiet(_) = slot {
                 *slot = Slot::Over(end);
             }
         }
-        for busy in self.busy.values_mut() {
+        for busy in table.busy.values_mut() {
             busy.id = None;
             busy.end.get_or_insert(WatchEnd::Session(end));
             outbox.wake(busy.waker.take());
@@ -291,14 +300,15 @@ impl Watchers {
 
     /// Returns all that there is of a watcher, who is quiet no more.
     fn busy(&mut self, key: Key) -> Option<&mut Busy> {
-        let slot = self.slots.get_mut(key)?;
+        let Table { slots, busy } = self.table.as_deref_mut()?;
+        let slot = slots.get_mut(key)?;
         let key = match *slot {
-            Slot::Quiet(id) => self.busy.insert(Busy::new(id, None)),
-            Slot::Over(end) => self.busy.insert(Busy::new(None, Some(WatchEnd::Session(end)))),
+            Slot::Quiet(id) => busy.insert(Busy::new(id, None)),
+            Slot::Over(end) => busy.insert(Busy::new(None, Some(WatchEnd::Session(end)))),
             Slot::Busy(key) => key,
         };
         *slot = Slot::Busy(key);
-        self.busy.get_mut(key)
+        busy.get_mut(key)
     }
 }
 

@@ -3,14 +3,18 @@
 //! A limit is a duration that begins at the first time the session learns after the request was submitted, because whoever
 //! submits has no clock.
 
-use alloc::{collections::BinaryHeap, vec::Vec};
+use alloc::{boxed::Box, collections::BinaryHeap, vec::Vec};
 use core::{cmp::Reverse, time::Duration};
 
 use super::RequestId;
 use crate::{Instant, broken::broken};
 
+/// Time limits; nothing until there is one.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines {
+pub(super) struct Deadlines(Option<Box<Queues>>);
+
+#[derive(Debug, Default)]
+struct Queues {
     /// Not begun.
     fresh: Vec<(RequestId, Duration)>,
     running: BinaryHeap<Reverse<(Instant, RequestId)>>,
@@ -21,24 +25,25 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn add(&mut self, request: RequestId, timeout: Duration) {
         if !broken!("ignores time limits") {
-            self.fresh.push((request, timeout));
+            self.0.get_or_insert_default().fresh.push((request, timeout));
         }
     }
 
     /// Begins what has not begun.
     pub(super) fn begin(&mut self, now: Instant) {
-        for (request, timeout) in self.fresh.drain(..) {
-            self.running.push(Reverse((now + timeout, request)));
+        let Some(queues) = &mut self.0 else { return };
+        for (request, timeout) in queues.fresh.drain(..) {
+            queues.running.push(Reverse((now + timeout, request)));
         }
     }
 
     /// Returns whether something waits for the time.
     pub(super) fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+        self.0.as_ref().is_some_and(|queues| !queues.fresh.is_empty())
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        self.running.peek().map(|Reverse((at, _))| *at)
+        self.0.as_ref()?.running.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Returns a request whose time is up.
@@ -46,23 +51,24 @@ impl Deadlines {
         if self.next()? > now {
             return None;
         }
-        self.running.pop().map(|Reverse((_, request))| request)
+        self.0.as_mut()?.running.pop().map(|Reverse((_, request))| request)
     }
 
     /// A request with a limit is over. `is_over` tells which others are too, so that no stale limit stays at the top.
     pub(super) fn finished(&mut self, is_over: impl Fn(RequestId) -> bool) {
-        self.stale += 1;
-        while let Some(Reverse((_, request))) = self.running.peek() {
+        let Some(Queues { fresh, running, stale }) = self.0.as_deref_mut() else { return };
+        *stale += 1;
+        while let Some(Reverse((_, request))) = running.peek() {
             if !is_over(*request) {
                 break;
             }
-            self.running.pop();
-            self.stale = self.stale.saturating_sub(1);
+            running.pop();
+            *stale = stale.saturating_sub(1);
         }
-        if self.stale > 64 && self.stale > (self.running.len() + self.fresh.len()) / 2 {
-            self.running.retain(|Reverse((_, request))| !is_over(*request));
-            self.fresh.retain(|(request, _)| !is_over(*request));
-            self.stale = 0;
+        if *stale > 64 && *stale > (running.len() + fresh.len()) / 2 {
+            running.retain(|Reverse((_, request))| !is_over(*request));
+            fresh.retain(|(request, _)| !is_over(*request));
+            *stale = 0;
         }
     }
 
@@ -90,7 +96,8 @@ mod tests {
                 asked.set(asked.get() + 1);
                 other != RequestId(0)
             });
-            assert!(deadlines.running.len() <= 130, "{} are kept", deadlines.running.len());
+            let kept = deadlines.0.as_ref().unwrap().running.len();
+            assert!(kept <= 130, "{kept} are kept");
         }
         assert!(asked.get() <= 40_000, "{} looks for 10,000 requests", asked.get());
         assert_eq!(deadlines.next(), Some(Instant::ORIGIN + SECOND));
