@@ -117,6 +117,17 @@ pub struct Limits {
     pub watches: usize,
 }
 
+impl Limits {
+    /// Returns the same, but none of those that must not be zero is.
+    pub(crate) fn at_least_one(&self) -> Self {
+        let mut limits = self.clone();
+        for limit in [&mut limits.events, &mut limits.in_flight_requests, &mut limits.helping_bytes] {
+            *limit = (*limit).max(1);
+        }
+        limits
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

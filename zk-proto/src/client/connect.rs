@@ -28,6 +28,8 @@ pub trait Runtime {
 
 /// How a client is to be, before it is made.
 ///
+/// Who makes many clients alike makes them from clones of one builder: they share what they were made with, half a kilobyte each.
+///
 /// Adapters give one that knows its [`Runtime`] and ends in [`connect`](Self::connect); without, there is
 /// [`build`](Self::build).
 #[derive(Clone, Debug)]
@@ -40,7 +42,8 @@ pub struct Builder<R = ()> {
 /// What was chosen.
 #[derive(Clone, Debug)]
 struct Plan {
-    config: Config,
+    /// One for all clients that are made from clones of a builder.
+    config: Arc<Config>,
     connect_timeout: Duration,
     on_expiry: OnExpiry,
     watcher_queue: usize,
@@ -75,7 +78,7 @@ impl Builder {
     /// Begins with a configuration.
     pub fn from_config(config: Config) -> Self {
         let plan = Plan {
-            config,
+            config: Arc::new(config),
             connect_timeout: Duration::from_secs(30),
             on_expiry: OnExpiry::default(),
             watcher_queue: 1024,
@@ -93,9 +96,13 @@ impl<R> Builder<R> {
         Builder { runtime, plan: self.plan }
     }
 
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.plan.config)
+    }
+
     /// Sets the session timeout to ask for. Default 10 s. See [`Config::session_timeout`].
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
-        self.plan.config.session_timeout = timeout;
+        self.config().session_timeout = timeout;
         self
     }
 
@@ -107,33 +114,33 @@ impl<R> Builder<R> {
 
     /// Sets how long one attempt with one server may take. See [`Config::link_timeout`] for the default.
     pub fn link_timeout(mut self, timeout: Duration) -> Self {
-        self.plan.config.link_timeout = Some(timeout);
+        self.config().link_timeout = Some(timeout);
         self
     }
 
     /// Sets how long an orderly close may take, and work in the background before it. Default 2 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.plan.config.close_timeout = timeout;
+        self.config().close_timeout = timeout;
         self
     }
 
     /// Takes a server that is cut off from the quorum too, for reading, and looks on for a writable one. See
     /// [`Config::read_only`].
     pub fn read_only(mut self) -> Self {
-        self.plan.config.read_only = true;
+        self.config().read_only = true;
         self
     }
 
     /// Adds credentials for every link.
     pub fn auth(mut self, auth: AuthInfo) -> Self {
-        self.plan.config.auth.push(auth);
+        self.config().auth.push(auth);
         self
     }
 
     /// Authenticates every link by SASL. The factory and its mechanisms are called while the client is locked, so they must not
     /// use the client.
     pub fn sasl(mut self, factory: Arc<dyn sasl::Factory>) -> Self {
-        self.plan.config.sasl = Some(factory);
+        self.config().sasl = Some(factory);
         self
     }
 
@@ -150,7 +157,7 @@ impl<R> Builder<R> {
     /// If it has expired by then, the client begins a new one all the same, unless told otherwise by
     /// [`on_expiry`](Self::on_expiry); compare [`Client::session`].
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.plan.config.credentials = Some(credentials);
+        self.config().credentials = Some(credentials);
         self
     }
 
@@ -162,32 +169,32 @@ impl<R> Builder<R> {
 
     /// Counts the session as expired when no server was reached for so long. Default never. See [`Config::give_up_after`].
     pub fn give_up_after(mut self, timeout: Duration) -> Self {
-        self.plan.config.give_up_after = Some(timeout);
+        self.config().give_up_after = Some(timeout);
         self
     }
 
     /// Sets how much earlier than the server could expire the session [`Client::valid_until`] lies. Default a quarter of the
     /// timeout in force. See [`Config::validity_margin`] for what it must cover.
     pub fn validity_margin(mut self, margin: Duration) -> Self {
-        self.plan.config.validity_margin = Some(margin);
+        self.config().validity_margin = Some(margin);
         self
     }
 
     /// Sets from when on an answer counts as [slow](crate::metrics::Metrics::slow). Default 1 s. See [`Config::slow_request`].
     pub fn slow_request(mut self, limit: Duration) -> Self {
-        self.plan.config.slow_request = Some(limit);
+        self.config().slow_request = Some(limit);
         self
     }
 
     /// Sets how long to wait between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.plan.config.backoff = backoff;
+        self.config().backoff = backoff;
         self
     }
 
     /// Sets what is bounded by how much.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.plan.config.limits = limits;
+        self.config().limits = limits;
         self
     }
 
@@ -209,7 +216,7 @@ impl<R> Builder<R> {
     pub fn build(self, seed: [u8; 32]) -> (Client, Driver) {
         let plan = self.plan;
         let root = plan.config.root.clone();
-        let session = Session::new(plan.config, plan.seed.unwrap_or(seed));
+        let session = Session::with_shared(plan.config, plan.seed.unwrap_or(seed));
         let (on_expiry, watcher_queue) = (plan.on_expiry, plan.watcher_queue);
         let shared =
             Arc::new_cyclic(|shared| Shared::new(Exchange::new(shared.clone(), session, on_expiry, watcher_queue)));

@@ -55,7 +55,7 @@ mod submit;
 mod timing;
 mod watches;
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use core::fmt;
 
 use bytes::{Buf, BytesMut};
@@ -119,7 +119,8 @@ enum Closing {
 /// `T` is the caller's name for a request, `W` its name for a watch; both come back in [events](Event). See the
 /// [module](self) for what it promises, and [`Machine`] for how to drive it.
 pub struct Session<T, W = T> {
-    config: Config,
+    /// One for all sessions that are made alike, until one is told otherwise.
+    config: Arc<Config>,
     rng: Rng,
     rotation: Rotation,
     /// How often a server was dialled since a link was up for a while.
@@ -162,11 +163,16 @@ impl<T, W: Clone> Session<T, W> {
     ///
     /// The seed decides the order of the servers and the jitter of waits, and nothing that must be secret but the nonces of
     /// SASL and how watched paths are hashed: give each client another one.
-    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self::with_shared(Arc::new(config), seed)
+    }
+
+    /// As [`new`](Self::new), for sessions that are made alike.
+    pub(crate) fn with_shared(mut config: Arc<Config>, seed: [u8; 32]) -> Self {
         // With none at all, nothing would ever move.
-        let limits = &mut config.limits;
-        for limit in [&mut limits.events, &mut limits.in_flight_requests, &mut limits.helping_bytes] {
-            *limit = (*limit).max(1);
+        let least = config.limits.at_least_one();
+        if config.limits != least {
+            Arc::make_mut(&mut config).limits = least;
         }
         let mut rng = Rng::new(seed);
         let rotation = Rotation::new(&config.servers, &mut rng);
@@ -219,7 +225,7 @@ impl<T, W: Clone> Session<T, W> {
     /// ZOOKEEPER-1355): as soon as what is in flight has been answered.
     pub fn set_servers(&mut self, servers: Servers) {
         let moves = self.rotation.replace(&servers, &mut self.rng);
-        self.config.servers = servers;
+        Arc::make_mut(&mut self.config).servers = servers;
         self.rejections = None;
         self.dials = self.dials.min(1);
         if let Phase::Offline { until } = &mut self.phase {
@@ -258,7 +264,7 @@ impl<T, W: Clone> Session<T, W> {
             let packet = auth.packet();
             self.submit_internal(OpCode::Auth, Internal::Auth(self.auths.len()), |out| out.put(&packet));
         }
-        self.config.auth.push(auth.info.clone());
+        Arc::make_mut(&mut self.config).auth.push(auth.info.clone());
         self.auths.push(auth);
         Ok(())
     }
@@ -291,7 +297,9 @@ impl<T, W: Clone> Session<T, W> {
         let Phase::Ended(End::Expired | End::Rejected) = self.phase else { return false };
         let pause = self.pause();
         self.enter(Phase::Offline { until: Some(self.now + pause) });
-        self.config.credentials = None;
+        if self.config.credentials.is_some() {
+            Arc::make_mut(&mut self.config).credentials = None;
+        }
         (self.identity, self.last_zxid, self.proved) = (None, Zxid(0), None);
         self.set_state(State::Connecting);
         true
