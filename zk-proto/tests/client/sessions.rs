@@ -483,6 +483,25 @@ fn the_list_of_servers_can_be_replaced() {
 }
 
 #[test]
+fn what_is_changed_at_one_client_is_nothing_to_others_of_the_same_builder() {
+    let builder = Builder::from_config(config());
+    let (mut changed, one) = World::of(builder.clone());
+    let (mut other, another) = World::of(builder);
+    changed.connect(SESSION);
+
+    one.add_auth(AuthInfo::digest("user", "pass-word")).detach();
+    changed.turn();
+    changed.answer(&Nothing);
+    one.set_servers("other".parse().unwrap());
+    changed.turn();
+    other.connect(SESSION);
+
+    let servers = [one, another].map(|client| client.server().map(|server| server.to_string()));
+    assert_eq!(servers, [Some("other:2181".into()), Some("h1:2181".into())]);
+    assert!(other.ops().is_empty(), "it has no credentials to show");
+}
+
+#[test]
 fn debug_shows_no_secrets() {
     let builder = Builder::from_config(config()).auth(AuthInfo::digest("user", "pass-word"));
     let shown = format!("{builder:?}");
