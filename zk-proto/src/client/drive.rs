@@ -95,66 +95,57 @@ where
     type Output = End;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
-        self.take_turns(cx)
-    }
-}
-
-/// What must stay where it is lies in boxes of its own.
-impl<M, I: Io, D, F> Unpin for Driving<'_, M, I, D, F> {}
-
-impl<'a, M, I, D, F> Driving<'a, M, I, D, F>
-where
-    M: Machine,
-    I: Io,
-    D: Fn(&'a I, Server) -> F,
-    F: Future<Output = Result<I::Stream, DialError>> + Unpin,
-{
-    fn take_turns(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let this = &mut *self;
         for _ in 0..TURNS_A_POLL {
-            let now = self.io.now();
+            let now = this.io.now();
             let mut is_busy = false;
-            for transport in self.link.iter_mut().chain(self.probe.as_deref_mut()) {
-                is_busy |= transport.receive(self.machine, self.io, cx, now);
+            for transport in this.link.iter_mut().chain(this.probe.as_deref_mut()) {
+                is_busy |= transport.receive(this.machine, this.io, cx, now);
             }
             // Those who have just heard of a reply have mostly more to ask. When all have run, one turn sends what they want, and none
             // of them has to wake this task. But only once, or a server that never stops would never be answered.
-            if I::HAS_NEIGHBOURS && self.link.as_mut().is_some_and(Transport::lets_go) {
+            if I::HAS_NEIGHBOURS && this.link.as_mut().is_some_and(Transport::lets_go) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let link = self.link.as_ref().map(|transport| transport.link);
-            let probe = self.probe.as_ref().map(|transport| transport.link);
-            if !self.machine.is_content_with(link, probe) {
-                match self.machine.wants() {
+            let link = this.link.as_ref().map(|transport| transport.link);
+            let probe = this.probe.as_ref().map(|transport| transport.link);
+            if !this.machine.is_content_with(link, probe) {
+                match this.machine.wants() {
                     Wants::Nothing(end) => return Poll::Ready(end),
-                    Wants::Offline => self.link = None,
-                    Wants::Link { id, server } => is_busy |= adopt(&mut self.link, id, || (self.dial)(self.io, server)),
+                    Wants::Offline => this.link = None,
+                    Wants::Link { id, server } => is_busy |= adopt(&mut this.link, id, || (this.dial)(this.io, server)),
                 }
-                match self.machine.wants_probe() {
-                    None => self.probe = None,
-                    Some((id, server)) => is_busy |= adopt(&mut self.probe, id, || (self.dial)(self.io, server)),
+                match this.machine.wants_probe() {
+                    None => this.probe = None,
+                    Some((id, server)) => is_busy |= adopt(&mut this.probe, id, || (this.dial)(this.io, server)),
                 }
             }
-            for transport in self.link.iter_mut().chain(self.probe.as_deref_mut()) {
-                is_busy |= transport.send(self.machine, self.io, cx, now);
+            for transport in this.link.iter_mut().chain(this.probe.as_deref_mut()) {
+                is_busy |= transport.send(this.machine, this.io, cx, now);
             }
-            let deadline = self.machine.poll_timeout();
+            let deadline = this.machine.poll_timeout();
             if deadline.is_some_and(|deadline| deadline <= now) {
-                self.machine.handle_timeout(now);
-                self.armed = None;
-                self.link.iter_mut().for_each(Transport::rest);
+                this.machine.handle_timeout(now);
+                this.armed = None;
+                this.link.iter_mut().for_each(Transport::rest);
                 is_busy = true;
             }
             // What others ask for after the look at the deadline makes this one busy.
-            is_busy |= self.machine.poll_work(cx, now).is_ready();
-            if !is_busy && self.poll_timer(deadline, cx).is_pending() {
+            is_busy |= this.machine.poll_work(cx, now).is_ready();
+            if !is_busy && this.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
 
+/// What must stay where it is lies in boxes of its own.
+impl<M, I: Io, D, F> Unpin for Driving<'_, M, I, D, F> {}
+
+impl<M, I: Io, D, F> Driving<'_, M, I, D, F> {
     /// Waits until the machine is due, or somewhat earlier: the deadline of a busy session moves with every request, and
     /// setting the timer anew each time would cost more than a needless turn now and then.
     fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {

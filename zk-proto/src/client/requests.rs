@@ -118,17 +118,11 @@ impl Exchange {
     /// Queues credentials.
     pub(super) fn add_auth(&mut self, by: Holder, auth: AuthInfo, outbox: &mut Outbox) -> Result<Key, Refusal> {
         self.admit(by)?;
+        let tag = Tag(self.requests.0.next_key());
+        self.session.add_auth(auth, tag).map_err(|refused| refused.reason)?;
         let key = self.requests.0.insert(Slot { request: None, watcher: None, progress: Progress::Waiting(None) });
-        match self.session.add_auth(auth, Tag(key)) {
-            Ok(()) => {
-                self.rouse(outbox);
-                Ok(key)
-            }
-            Err(refused) => {
-                self.requests.0.remove(key);
-                Err(refused.reason)
-            }
-        }
+        self.rouse(outbox);
+        Ok(key)
     }
 
     /// Takes the outcome of a request, or else gives the place for a waker.

@@ -35,11 +35,8 @@ pub struct Secured<M> {
     tls: Option<Box<Tls>>,
     link: Option<Box<Layer>>,
     probe: Option<Box<Layer>>,
-    last_failure: Option<Box<LastFailure>>,
+    last_failure: Option<Box<str>>,
 }
-
-#[derive(Debug)]
-struct LastFailure(String);
 
 /// What lies over one link.
 struct Layer {
@@ -68,7 +65,7 @@ impl<M: Machine> Secured<M> {
     /// Returns why TLS could not go on with the last link on which it could not. It is also told to the machine, by
     /// [`handle_failure`](Machine::handle_failure); a bare session does not listen to that.
     pub fn last_failure(&self) -> Option<&str> {
-        self.last_failure.as_ref().map(|failure| failure.0.as_str())
+        self.last_failure.as_deref()
     }
 
     /// Returns the machine, and forgets what was secured.
@@ -110,7 +107,7 @@ impl<M: Machine> Secured<M> {
     /// A link that TLS cannot go on with.
     fn give_up(&mut self, link: LinkId, failure: &dyn fmt::Display, now: Instant) {
         self.forget(link);
-        let LastFailure(failure) = &**self.last_failure.insert(Box::new(LastFailure(failure.to_string())));
+        let failure = self.last_failure.insert(failure.to_string().into());
         self.machine.handle_failure(link, failure, now);
     }
 }
