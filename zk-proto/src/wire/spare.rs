@@ -6,7 +6,7 @@
 
 use alloc::collections::VecDeque;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::frame::{FrameError, cut_frame, missing_bytes};
 
@@ -20,13 +20,20 @@ const KEPT_BYTES: usize = 8 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
     buffers: VecDeque<Large>,
-    /// The size of the buffer that was given out last, and that input is read to.
-    current_bytes: usize,
+    /// The buffer that was given out last, and that input is read to as long as its owner likes it.
+    current: Option<Place>,
 }
 
 #[derive(Debug)]
 struct Large {
     buffer: BytesMut,
+    bytes: usize,
+}
+
+/// Where a buffer ends, which does not change as frames are cut off its front, and its size, which it does not tell then.
+#[derive(Debug)]
+struct Place {
+    end: usize,
     bytes: usize,
 }
 
@@ -36,10 +43,14 @@ impl Spare {
         &mut self,
         input: &mut BytesMut,
         limit_bytes: usize,
-    ) -> Result<Option<bytes::Bytes>, FrameError> {
+    ) -> Result<Option<Bytes>, FrameError> {
         let frame = cut_frame(input, limit_bytes)?;
-        if input.is_empty() && frame.as_ref().is_some_and(|frame| frame.len() >= LARGE_BYTES) {
+        let large_bytes = frame.as_ref().map(Bytes::len).filter(|bytes| *bytes >= LARGE_BYTES);
+        if let Some(bytes) = large_bytes.filter(|_| input.is_empty()) {
             self.keep(core::mem::take(input));
+            // Another frame of its size would come right to where it stays.
+            let next = self.take(4 + bytes);
+            self.give(next, input);
         }
         Ok(frame)
     }
@@ -52,13 +63,10 @@ impl Spare {
             input.reserve(missing);
             return Ok(());
         }
-        let mut large = match self.take(bytes) {
-            Some(large) => large,
-            None => Large { buffer: BytesMut::with_capacity(bytes), bytes },
-        };
+        let mut large = self.take(bytes);
         large.buffer.extend_from_slice(input);
-        self.keep(core::mem::replace(input, large.buffer));
-        self.current_bytes = large.bytes;
+        self.keep(core::mem::take(input));
+        self.give(large, input);
         Ok(())
     }
 
@@ -67,12 +75,17 @@ impl Spare {
         *self = Self::default();
     }
 
+    /// Has input read to that buffer.
+    fn give(&mut self, large: Large, input: &mut BytesMut) {
+        *input = large.buffer;
+        self.current = Some(Place { end: end(input), bytes: large.bytes });
+    }
+
     /// Keeps the buffer that was given out last. Any other is not worth it.
     fn keep(&mut self, mut buffer: BytesMut) {
-        let bytes = core::mem::take(&mut self.current_bytes);
-        if bytes == 0 {
+        let Some(Place { bytes, .. }) = self.current.take().filter(|current| current.end == end(&buffer)) else {
             return;
-        }
+        };
         buffer.clear();
         self.buffers.push_back(Large { buffer, bytes });
         while self.buffers.iter().map(|large| large.bytes).sum::<usize>() > KEPT_BYTES {
@@ -81,36 +94,43 @@ impl Spare {
     }
 
     /// Returns a buffer of that size of which nobody holds a slice.
-    fn take(&mut self, bytes: usize) -> Option<Large> {
-        let index = self.buffers.iter_mut().position(|large| large.buffer.try_reclaim(bytes))?;
-        self.buffers.remove(index)
+    fn take(&mut self, bytes: usize) -> Large {
+        let index = self.buffers.iter_mut().position(|large| large.buffer.try_reclaim(bytes));
+        let used = index.and_then(|index| self.buffers.remove(index));
+        used.unwrap_or_else(|| Large { buffer: BytesMut::with_capacity(bytes), bytes })
     }
+}
+
+fn end(buffer: &BytesMut) -> usize {
+    buffer.as_ptr().addr() + buffer.capacity()
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
 
-    use bytes::Bytes;
-
     use super::*;
 
     const FRAME_BYTES: usize = 300_000;
     const LIMIT_BYTES: usize = 4 << 20;
 
-    /// Receives a frame in pieces, as from a socket.
-    fn receive(spare: &mut Spare, input: &mut BytesMut) -> Bytes {
+    /// Receives a frame in pieces, as from a socket. Returns also how many of its bytes were moved.
+    fn receive(spare: &mut Spare, input: &mut BytesMut) -> (Bytes, usize) {
         let mut stream = Vec::from(u32::try_from(FRAME_BYTES).unwrap().to_be_bytes());
         stream.resize(4 + FRAME_BYTES, 7);
-        let mut rest = &stream[..];
+        let (mut rest, mut moved_bytes) = (&stream[..], 0);
         loop {
+            let place = input.as_ptr();
             spare.reserve_frame(input, LIMIT_BYTES).unwrap();
+            if input.as_ptr() != place {
+                moved_bytes += input.len();
+            }
             let (piece, after) = rest.split_at(rest.len().min(100_000));
             input.extend_from_slice(piece);
             rest = after;
             if let Some(frame) = spare.split_frame(input, LIMIT_BYTES).unwrap() {
                 assert!(rest.is_empty());
-                return frame;
+                return (frame, moved_bytes);
             }
         }
     }
@@ -118,27 +138,55 @@ mod tests {
     #[test]
     fn memory_is_used_again_when_the_frame_in_it_is_dropped() {
         let (mut spare, mut input) = (Spare::default(), BytesMut::new());
-        let first = receive(&mut spare, &mut input).as_ptr();
+        let [first, second, third, fourth] = [(); 4].map(|()| receive(&mut spare, &mut input).0.as_ptr());
 
-        assert_eq!(receive(&mut spare, &mut input).as_ptr(), first);
+        // One is being handed out while the next one comes.
+        assert_eq!([third, fourth], [first, second]);
     }
 
     #[test]
     fn a_frame_that_is_held_keeps_its_memory_to_itself() {
         let (mut spare, mut input) = (Spare::default(), BytesMut::new());
-        let held = receive(&mut spare, &mut input);
+        let (held, _) = receive(&mut spare, &mut input);
 
-        let other = receive(&mut spare, &mut input);
+        let (other, _) = receive(&mut spare, &mut input);
 
         assert_ne!(held.as_ptr(), other.as_ptr());
         assert!(held.iter().all(|byte| *byte == 7));
     }
 
     #[test]
+    fn frames_of_one_size_come_to_where_they_stay() {
+        let (mut spare, mut input) = (Spare::default(), BytesMut::new());
+        let mut held = None;
+        let moved: Vec<usize> = (0..10)
+            .map(|_| {
+                let (frame, moved_bytes) = receive(&mut spare, &mut input);
+                held = Some(frame);
+                moved_bytes
+            })
+            .collect();
+
+        assert!(moved[0] > 0);
+        assert_eq!(moved[1..], [0; 9]);
+    }
+
+    #[test]
+    fn nothing_is_kept_in_the_place_of_a_buffer_that_its_owner_let_go() {
+        let (mut spare, mut input) = (Spare::default(), BytesMut::new());
+        for _ in 0..10 {
+            drop(receive(&mut spare, &mut input));
+            input = BytesMut::with_capacity(100);
+        }
+
+        assert!(spare.buffers.len() <= 1, "{} kept", spare.buffers.len());
+    }
+
+    #[test]
     #[cfg_attr(miri, ignore = "thirty megabytes take it a quarter of an hour")]
     fn what_is_kept_is_bounded_and_goes_on_demand() {
         let (mut spare, mut input) = (Spare::default(), BytesMut::new());
-        let frames: Vec<Bytes> = (0..100).map(|_| receive(&mut spare, &mut input)).collect();
+        let frames: Vec<Bytes> = (0..100).map(|_| receive(&mut spare, &mut input).0).collect();
         assert_eq!(frames.len(), 100);
         assert!(spare.buffers.len() <= KEPT_BYTES / FRAME_BYTES);
 
