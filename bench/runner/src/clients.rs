@@ -8,7 +8,7 @@ use std::{
 
 use bench_harness::Workload;
 
-use crate::options::Options;
+use crate::{Outcome, options::Options};
 
 /// How many operations to expect of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) struct Clients {
     pub(crate) found: Vec<Client>,
     /// With what is missing.
     pub(crate) missing: Vec<String>,
+    /// All names, whether they were asked for or not.
+    known: Vec<String>,
 }
 
 use Workload::{
@@ -68,8 +70,12 @@ const BLOCKING: &[Workload] = &[OneByOne, Reads, Writes, Crowd, BigReads, BigWri
 const FOREIGN: &[Workload] = &[OneByOne, Reads, Writes, Crowd, BigReads, BigWrites, Watches, Idle, Rewatch];
 
 /// Looks what can be run here.
-pub(crate) fn find(options: &Options) -> Clients {
-    let mut clients = Clients { found: Vec::new(), missing: Vec::new() };
+///
+/// # Errors
+///
+/// When a client is asked for that nobody knows.
+pub(crate) fn find(options: &Options) -> Outcome<Clients> {
+    let mut clients = Clients { found: Vec::new(), missing: Vec::new(), known: Vec::new() };
     let rust = [
         (FLOOR, "floor", &[""][..], Pace::Fast, BY_FLOOR),
         ("bare", "floor", &["threads"], Pace::Fast, &[Crowd]),
@@ -115,7 +121,10 @@ pub(crate) fn find(options: &Options) -> Clients {
             workloads: FOREIGN,
         });
     }
-    clients
+    match options.clients.iter().find(|name| !clients.known.contains(name)) {
+        Some(unknown) => Err(format!("no client {unknown:?}; there are {}", clients.known.join(", ")).into()),
+        None => Ok(clients),
+    }
 }
 
 impl Clients {
@@ -126,6 +135,7 @@ impl Clients {
         program: Result<Vec<String>, String>,
         make: impl FnOnce(String, Vec<String>) -> Client,
     ) {
+        self.known.push(name.clone());
         if !options.clients.is_empty() && !options.clients.contains(&name) {
             return;
         }

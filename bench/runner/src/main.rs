@@ -23,17 +23,18 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let options = Options::from_args()?;
+    let plans = plan::plans(&options)?;
     fs::create_dir_all(&options.out)?;
     let path = options.out.join(if options.is_real { "real.json" } else { "results.json" });
     let mut results = if path.exists() { Results::read(&path)? } else { Results::default() };
     if !options.only_draws {
-        let clients = clients::find(&options);
+        let clients = clients::find(&options)?;
         results.machine = machine::describe();
         for client in &clients.missing {
             println!("not measured: {}", client);
         }
         results.missing = clients.missing;
-        for plan in plan::plans(&options) {
+        for plan in plans {
             let measured = round::measure(plan, &clients.found, &options)?;
             results.take(plan.name, measured);
             if options.counts {

@@ -2,7 +2,7 @@
 
 use bench_harness::Workload;
 
-use crate::{clients::Pace, options::Options};
+use crate::{Outcome, clients::Pace, options::Options};
 
 /// One row of the benchmark.
 pub(crate) struct Plan {
@@ -231,12 +231,19 @@ impl Plan {
 }
 
 /// Returns what is to be measured.
-pub(crate) fn plans(options: &Options) -> Vec<&'static Plan> {
-    let is_wanted = |plan: &&Plan| {
-        let is_named = options.workloads.is_empty() || options.workloads.iter().any(|name| name == plan.name);
-        is_named && (!options.is_real || matches!(plan.name, "w1" | "w2" | "w3" | "w4"))
-    };
-    PLANS.iter().filter(is_wanted).collect()
+///
+/// # Errors
+///
+/// When something is asked for that cannot be.
+pub(crate) fn plans(options: &Options) -> Outcome<Vec<&'static Plan>> {
+    let is_possible = |plan: &&Plan| !options.is_real || matches!(plan.name, "w1" | "w2" | "w3" | "w4");
+    let mut plans: Vec<_> = PLANS.iter().filter(is_possible).collect();
+    if let Some(unknown) = options.workloads.iter().find(|name| plans.iter().all(|plan| plan.name != **name)) {
+        let known: Vec<_> = plans.iter().map(|plan| plan.name).collect();
+        return Err(format!("no workload {unknown:?}; there are {}", known.join(", ")).into());
+    }
+    plans.retain(|plan| options.workloads.is_empty() || options.workloads.iter().any(|name| name == plan.name));
+    Ok(plans)
 }
 
 /// Returns a row by its name.
