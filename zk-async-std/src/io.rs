@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use zk_proto::{Instant, client::Io};
 
 /// How much is read at once at most.
-const MOST_BYTES_A_READ: usize = 256 * 1024;
+const MOST_BYTES_A_READ: usize = 64 * 1024;
 
 thread_local! {
     /// What sockets are read into, because async-std reads into initialised memory alone. It was zeroed once, which is cheaper than
@@ -66,6 +66,10 @@ impl Io for AsyncStdIo {
     }
 
     fn poll_read(&self, stream: &mut TcpStream, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
+        #[cfg(unix)]
+        if let Some(received) = crate::in_place::recv_large(stream, input) {
+            return Poll::Ready(received);
+        }
         let room = (input.capacity() - input.len()).min(MOST_BYTES_A_READ);
         let mut scratch = SCRATCH.take();
         if scratch.len() < room {
@@ -167,6 +171,44 @@ mod tests {
             assert_eq!(input, "...abcdefghij");
             assert_eq!(read(&io, &mut stream, &mut input).await.unwrap(), 0, "the end of the stream");
         });
+    }
+
+    /// Has the other side send ten times what a large frame begins with, and reads all of it to the end of `input`.
+    async fn receive_large(input: &mut BytesMut) -> Vec<u8> {
+        let io = AsyncStdIo::new();
+        let (mut peer, mut stream) = connection(&io).await;
+        let frame: Vec<u8> = (0..10 * 64 * 1024).map(|index| index as u8 ^ (index >> 8) as u8).collect();
+        let sent = frame.clone();
+        let writing = std::thread::spawn(move || peer.write_all(&sent).unwrap());
+        while input.len() < frame.len() {
+            assert!(read(&io, &mut stream, input).await.unwrap() > 0);
+        }
+        writing.join().unwrap();
+        assert_eq!(read(&io, &mut stream, input).await.unwrap(), 0, "the end of the stream");
+        frame
+    }
+
+    #[test]
+    fn the_rest_of_a_large_frame_comes_to_where_it_stays() {
+        let mut input = BytesMut::with_capacity(10 * 64 * 1024 + 1);
+        let (place, capacity) = (input.as_ptr(), input.capacity());
+
+        let frame = task::block_on(receive_large(&mut input));
+
+        assert!(input == frame);
+        assert_eq!((input.as_ptr(), input.capacity()), (place, capacity));
+    }
+
+    #[test]
+    fn a_large_frame_beside_one_that_is_held_leaves_that_alone() {
+        let mut input = BytesMut::with_capacity(20 * 64 * 1024);
+        input.put_slice(&[7; 1000]);
+        let held = input.split().freeze();
+
+        let frame = task::block_on(receive_large(&mut input));
+
+        assert!(input == frame);
+        assert!(held == [7; 1000][..]);
     }
 
     #[test]

@@ -47,6 +47,8 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(unix)]
+mod in_place;
 mod io;
 
 use std::{
