@@ -93,9 +93,10 @@ impl Spare {
         }
     }
 
-    /// Returns a buffer of that size of which nobody holds a slice.
+    /// Returns a buffer of that size of which nobody holds a slice: the last that was used, which the processor may still have in its
+    /// cache.
     fn take(&mut self, bytes: usize) -> Large {
-        let index = self.buffers.iter_mut().position(|large| large.buffer.try_reclaim(bytes));
+        let index = self.buffers.iter_mut().rposition(|large| large.buffer.try_reclaim(bytes));
         let used = index.and_then(|index| self.buffers.remove(index));
         used.unwrap_or_else(|| Large { buffer: BytesMut::with_capacity(bytes), bytes })
     }
@@ -142,6 +143,20 @@ mod tests {
 
         // One is being handed out while the next one comes.
         assert_eq!([third, fourth], [first, second]);
+    }
+
+    #[test]
+    fn memory_that_was_used_last_is_used_first() {
+        let (mut spare, mut input) = (Spare::default(), BytesMut::new());
+        let held: Vec<Bytes> = (0..5).map(|_| receive(&mut spare, &mut input).0).collect();
+        let last = held[4].as_ptr();
+        drop(held);
+
+        // The next one's place was chosen before they were dropped.
+        let (next, _) = receive(&mut spare, &mut input);
+
+        assert_ne!(next.as_ptr(), last);
+        assert_eq!(receive(&mut spare, &mut input).0.as_ptr(), last);
     }
 
     #[test]
