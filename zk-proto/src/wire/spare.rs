@@ -59,14 +59,22 @@ impl Spare {
     pub(crate) fn reserve_frame(&mut self, input: &mut BytesMut, limit_bytes: usize) -> Result<(), FrameError> {
         let missing = missing_bytes(input, limit_bytes)?;
         let bytes = input.len() + missing;
-        if bytes < LARGE_BYTES || input.capacity() >= bytes {
+        if input.capacity() >= bytes || (bytes < LARGE_BYTES && !self.is_current(input)) {
             input.reserve(missing);
             return Ok(());
         }
-        let mut large = self.take(bytes);
-        large.buffer.extend_from_slice(input);
-        self.keep(core::mem::take(input));
-        self.give(large, input);
+        let used = core::mem::take(input);
+        if bytes < LARGE_BYTES {
+            // How large it is, is not believed yet.
+            input.reserve(bytes);
+            input.extend_from_slice(&used);
+            self.keep(used);
+        } else {
+            let mut large = self.take(bytes);
+            large.buffer.extend_from_slice(&used);
+            self.keep(used);
+            self.give(large, input);
+        }
         Ok(())
     }
 
@@ -81,11 +89,15 @@ impl Spare {
         self.current = Some(Place { end: end(input), bytes: large.bytes });
     }
 
+    /// Returns whether that is the buffer that was given out last, or what is left of it.
+    fn is_current(&self, buffer: &BytesMut) -> bool {
+        self.current.as_ref().is_some_and(|current| current.end == end(buffer))
+    }
+
     /// Keeps the buffer that was given out last. Any other is not worth it.
     fn keep(&mut self, mut buffer: BytesMut) {
-        let Some(Place { bytes, .. }) = self.current.take().filter(|current| current.end == end(&buffer)) else {
-            return;
-        };
+        let is_current = self.is_current(&buffer);
+        let Some(Place { bytes, .. }) = self.current.take().filter(|_| is_current) else { return };
         buffer.clear();
         self.buffers.push_back(Large { buffer, bytes });
         while self.buffers.iter().map(|large| large.bytes).sum::<usize>() > KEPT_BYTES {
@@ -157,6 +169,34 @@ mod tests {
 
         assert_ne!(next.as_ptr(), last);
         assert_eq!(receive(&mut spare, &mut input).0.as_ptr(), last);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "eleven megabytes take it minutes")]
+    fn memory_is_used_again_when_frames_are_of_several_sizes() {
+        let (mut spare, mut input) = (Spare::default(), BytesMut::new());
+        let sizes = [300_000, 290_000, 250_000, 299_000].into_iter().cycle().take(40);
+        let stream: Vec<u8> =
+            sizes.flat_map(|size: u32| size.to_be_bytes().into_iter().chain((0..size).map(|_| 7))).collect();
+        let (mut rest, mut places, mut held) = (&stream[..], Vec::new(), None);
+        while places.len() < 40 {
+            let room = input.capacity() - input.len();
+            let (piece, after) = rest.split_at(rest.len().min(room.max(64)));
+            input.extend_from_slice(piece);
+            rest = after;
+            while let Some(frame) = spare.split_frame(&mut input, LIMIT_BYTES).unwrap() {
+                places.push(frame.as_ptr());
+                held = Some(frame);
+            }
+            spare.reserve_frame(&mut input, LIMIT_BYTES).unwrap();
+        }
+        drop(held);
+        places.sort();
+        places.dedup();
+
+        // The allocator alone could give the same memory again.
+        assert!((1..4).contains(&spare.buffers.len()), "{} kept", spare.buffers.len());
+        assert!(places.len() <= 4, "{} places for 40 frames", places.len());
     }
 
     #[test]
