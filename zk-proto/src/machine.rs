@@ -56,6 +56,9 @@ pub trait Machine {
     /// The byte stream of that link is open.
     fn handle_connected(&mut self, link: LinkId, now: Instant);
     /// Bytes have arrived. Whole frames are taken off the front of `input`, the rest stays.
+    ///
+    /// Frames are slices of its memory, so it does not become free by itself; other memory may lie in `input` afterwards, with
+    /// more room or less: for a large frame, or because one is over. Reserve what the next read shall find, each time.
     fn handle_input(&mut self, link: LinkId, input: &mut BytesMut, now: Instant);
     /// The link could not be opened, or is gone: end of stream and errors alike.
     fn handle_disconnected(&mut self, link: LinkId, now: Instant);

@@ -11,7 +11,7 @@ use super::{
     Tls,
     channel::{Broken, Channel},
 };
-use crate::{Instant, LinkId, Machine, Security, Server, Transmit, Wants};
+use crate::{Instant, LinkId, Machine, Security, Server, Transmit, Wants, wire::LARGE_BYTES};
 
 /// A machine that speaks TLS where it should: ciphertext on the outside, the machine's own bytes inside.
 ///
@@ -164,8 +164,9 @@ impl<M: Machine> Machine for Secured<M> {
             }
             // What came before the end is whole and true.
             machine.handle_input(link, &mut channel.plain, now);
-            if channel.plain.is_empty() {
-                // Under load it is made again with each helping; an idle link keeps none.
+            if channel.plain.is_empty() && channel.plain.capacity() < LARGE_BYTES {
+                // Under load it is made again with each helping; an idle link keeps none. What is larger, the session has made room with
+                // for a large frame, and lets go of.
                 drop(mem::take(&mut channel.plain));
             }
         }

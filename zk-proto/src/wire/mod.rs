@@ -19,5 +19,7 @@ pub use encoder::{Encoder, Payload, Splice};
 pub use frame::{FrameError, reserve_frame, split_frame};
 pub use jute::Jute;
 pub use secret::Secret;
+#[cfg(feature = "tls")]
+pub(crate) use spare::LARGE_BYTES;
 pub(crate) use spare::Spare;
 pub use text::Text;

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use super::frame::{FrameError, cut_frame, missing_bytes};
 
 /// Frames below this come and go in the buffer that reads are made to.
-const LARGE_BYTES: usize = 128 * 1024;
+pub(crate) const LARGE_BYTES: usize = 128 * 1024;
 
 /// So much is kept at most.
 const KEPT_BYTES: usize = 8 << 20;
@@ -22,6 +22,8 @@ pub(crate) struct Spare {
     buffers: VecDeque<Large>,
     /// The buffer that was given out last, and that input is read to as long as its owner likes it.
     current: Option<Place>,
+    /// There was no load any more, and nothing has come since.
+    is_over: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ impl Spare {
             // Another frame of its size would come right to where it stays.
             let next = self.take(4 + bytes);
             self.give(next, input);
+        } else if input.is_empty() && core::mem::take(&mut self.is_over) && input.capacity() >= LARGE_BYTES {
+            *input = BytesMut::new();
         }
         Ok(frame)
     }
@@ -78,15 +82,16 @@ impl Spare {
         Ok(())
     }
 
-    /// Lets go of everything.
+    /// Lets go of everything, and of what input is read to with the next frame.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { is_over: true, ..Self::default() };
     }
 
     /// Has input read to that buffer.
     fn give(&mut self, large: Large, input: &mut BytesMut) {
         *input = large.buffer;
         self.current = Some(Place { end: end(input), bytes: large.bytes });
+        self.is_over = false;
     }
 
     /// Returns whether that is the buffer that was given out last, or what is left of it.
@@ -235,6 +240,23 @@ mod tests {
         }
 
         assert!(spare.buffers.len() <= 1, "{} kept", spare.buffers.len());
+    }
+
+    #[test]
+    fn input_is_not_read_to_large_memory_for_ever() {
+        let (mut spare, mut input) = (Spare::default(), BytesMut::new());
+        receive(&mut spare, &mut input);
+        assert!(input.capacity() > FRAME_BYTES);
+        let mut receive_small = |spare: &mut Spare| {
+            input.extend_from_slice(b"\0\0\0\x01a");
+            assert_eq!(spare.split_frame(&mut input, LIMIT_BYTES).unwrap().unwrap(), "a");
+            input.capacity()
+        };
+        assert!(receive_small(&mut spare) >= LARGE_BYTES);
+
+        spare.clear();
+
+        assert_eq!(receive_small(&mut spare), 0);
     }
 
     #[test]

@@ -53,6 +53,30 @@ fn what_is_large_is_encrypted_as_it_is_taken() {
 }
 
 #[test]
+fn memory_for_what_is_large_is_used_again_and_given_back_when_it_is_quiet() {
+    let mut world = connected();
+    world.submit_write(1, &large());
+    let read = |world: &mut World| {
+        world.submit_read(2);
+        world.run();
+        assert!(world.read.pop().is_some_and(|(_, data)| data == large()));
+    };
+    (0..3).for_each(|_| read(&mut world));
+
+    let more = measure(|| (0..10).for_each(|_| read(&mut world)));
+    let quiet = measure(|| {
+        for _ in 0..4 {
+            world.now = world.machine.poll_timeout().expect("a heartbeat is due");
+            world.run();
+        }
+    });
+
+    assert!(more.bytes_current.abs() < 10_000, "ten more leave {} bytes", more.bytes_current);
+    // That of the last one, and that of the one which might have come.
+    assert!(quiet.bytes_current <= -2 * 900_000, "{} bytes are given back", -quiet.bytes_current);
+}
+
+#[test]
 fn small_requests_leave_together() {
     let mut world = connected();
     (0..100).for_each(|number| world.submit_read(number));
