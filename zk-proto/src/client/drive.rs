@@ -334,13 +334,15 @@ struct Appetite {
     room: usize,
     /// How many reads in a row have left most of the room unused.
     small_reads: u32,
+    /// Memory that is larger than it has to be goes.
+    sheds: bool,
     /// Nothing but answers to heartbeats has come since the last deadline.
     is_quiet: bool,
 }
 
 impl Default for Appetite {
     fn default() -> Self {
-        Self { room: Self::IDLE, small_reads: 0, is_quiet: false }
+        Self { room: Self::IDLE, small_reads: 0, sheds: false, is_quiet: false }
     }
 }
 
@@ -353,9 +355,13 @@ impl Appetite {
     const IDLE: usize = 64;
 
     /// Makes room at the end of `input`, and returns how much there is.
-    fn make_room(self, input: &mut BytesMut) -> usize {
-        if input.is_empty() && input.capacity() > Self::STEP * self.room {
-            *input = BytesMut::new();
+    fn make_room(&mut self, input: &mut BytesMut) -> usize {
+        // Not at once: the machine may have made room for another large frame.
+        if self.sheds && input.is_empty() {
+            self.sheds = false;
+            if input.capacity() > Self::STEP * self.room {
+                *input = BytesMut::new();
+            }
         }
         let room = input.capacity() - input.len();
         // More room means that what is there is moved. The machine has made room for the rest of a large frame, which shall
@@ -380,6 +386,7 @@ impl Appetite {
             if self.small_reads >= Self::PATIENCE {
                 self.room = (self.room / Self::STEP).max(Self::LEAST.min(self.room));
                 self.small_reads = 0;
+                self.sheds = true;
             }
         }
     }
@@ -453,7 +460,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_large_frame_stays_where_it_is() {
-        let appetite = Appetite { room: Appetite::MOST, small_reads: 0, is_quiet: false };
+        let mut appetite = Appetite { room: Appetite::MOST, ..Appetite::default() };
         let mut input = BytesMut::with_capacity(1_000_000);
         input.resize(999_000, 0);
         let place = input.as_ptr();
@@ -461,6 +468,25 @@ mod tests {
         let room = appetite.make_room(&mut input);
 
         assert_eq!((room, input.as_ptr()), (1_000, place));
+    }
+
+    #[test]
+    fn memory_for_large_frames_is_left_alone_until_little_comes() {
+        let (mut appetite, mut input) = (Appetite::default(), BytesMut::new());
+        read(&mut appetite, &mut input, 5000);
+        // Less than that comes at a time, from a network that is slower than this process.
+        input = BytesMut::with_capacity(2_000_000);
+        for _ in 0..100 {
+            appetite.make_room(&mut input);
+            appetite.note(60_000, 2_000_000);
+            assert!(input.capacity() >= 2_000_000);
+        }
+
+        for _ in 0..100 {
+            read(&mut appetite, &mut input, 20);
+        }
+
+        assert!(input.capacity() <= Appetite::STEP * Appetite::LEAST, "{} kept", input.capacity());
     }
 
     #[test]

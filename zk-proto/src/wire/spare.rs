@@ -50,9 +50,11 @@ impl Spare {
         let large_bytes = frame.as_ref().map(Bytes::len).filter(|bytes| *bytes >= LARGE_BYTES);
         if let Some(bytes) = large_bytes.filter(|_| input.is_empty()) {
             self.keep(core::mem::take(input));
-            // Another frame of its size would come right to where it stays.
-            let next = self.take(4 + bytes);
-            self.give(next, input);
+            if bytes <= KEPT_BYTES {
+                // Another frame of its size would come right to where it stays.
+                let next = self.take(4 + bytes);
+                self.give(next, input);
+            }
         } else if input.is_empty() && core::mem::take(&mut self.is_over) && input.capacity() >= LARGE_BYTES {
             *input = BytesMut::new();
         }
